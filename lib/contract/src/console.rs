@@ -1,0 +1,111 @@
+//! Text for people: colour, and what must not reach a terminal or a CI runner.
+
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::cli::Color;
+use crate::report::Status;
+use crate::secret;
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+pub(crate) const fn style_of(status: Status) -> Style {
+    match status {
+        Status::Pass => GREEN,
+        Status::Fail => RED,
+        Status::Warn => YELLOW,
+        Status::Skip => DIM,
+    }
+}
+
+/// `text` in a style, or as it is.
+pub(crate) fn paint(colored: bool, style: Style, text: &str) -> String {
+    if colored {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Whether `stream` gets colour: `--color`, then `CLICOLOR_FORCE`, `NO_COLOR`, `TERM=dumb`, then
+/// the stream's own terminal test.
+pub(crate) fn colored(choice: Color, stream: &impl IsTerminal) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match choice {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            if std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| !v.is_empty() && v != "0") {
+                true
+            } else if set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|v| v == "dumb") {
+                false
+            } else {
+                stream.is_terminal()
+            }
+        }
+    }
+}
+
+/// `text` on one line, without secrets, and without anything that a terminal or a CI runner would
+/// obey: names and messages come from databases. GitHub's runner takes `::command::` at the start
+/// of a line, and its older form `##[command]` anywhere.
+pub(crate) fn plain(text: &str) -> String {
+    let text = secret::redact(text);
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => plain.push_str("\\n"),
+            '\t' => plain.push(' '),
+            c if c.is_control() || is_direction(c) => plain.extend(c.escape_default()),
+            c => plain.push(c),
+        }
+    }
+    plain.replace("##[", "# #[")
+}
+
+/// Characters that reorder what a terminal shows.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Writes and flushes, and leaves the verdict alone whatever happens: a closed pipe is a reader
+/// who left, and a full disk says nothing about the target.
+pub(crate) fn write_stdout(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        write_stderr(&format!("cannot write the result to stdout: {error}\n"));
+    }
+}
+
+pub(crate) fn write_stderr(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // Nowhere is left to say that stderr can't be written.
+    let _ = stderr
+        .write_all(text.as_bytes())
+        .and_then(|()| stderr.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_or_a_runner_obeys_gets_through() {
+        for (text, expected) in [
+            ("a\n::error::b", "a\\n::error::b"),
+            ("\u{1b}[2Jx", "\\u{1b}[2Jx"),
+            ("x ##[add-mask]y", "x # #[add-mask]y"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+            ("naïve – 表", "naïve – 表"),
+        ] {
+            assert_eq!(plain(text), expected);
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! The evidence chain: one JSON object a line, each naming the SHA-256 of the line before it.
+//!
+//! `DIR/evidence.jsonl` holds the lines, the first member of each is `prev`. `DIR/HEAD` holds
+//! origin, number of lines and hash of the last line, because a chain alone does not show a cut
+//! tail. The `prev` of the first line is the origin, a random number, so that two chains never
+//! look alike. A shell checks it: `tail -n +K evidence.jsonl | head -n 1 | tr -d '\n' | sha256sum`
+//! gives the `prev` of line K+1.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{Class, Classify};
+
+/// The file of the chain, inside the evidence folder.
+pub const LINES_FILE: &str = "evidence.jsonl";
+/// The file that names the chain's end.
+pub const HEAD_FILE: &str = "HEAD";
+
+/// Why evidence can't be written or believed.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// A file operation failed.
+    #[error("cannot {act} {}", path.display())]
+    File {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The chain does not hold together.
+    #[error("cannot trust {}: {what}", path.display())]
+    Broken {
+        /// The evidence file.
+        path: PathBuf,
+        /// Where it breaks.
+        what: String,
+    },
+}
+
+impl Classify for EvidenceError {
+    fn class(&self) -> Class {
+        Class::Error
+    }
+
+    fn remedy(&self) -> Option<String> {
+        Some(match self {
+            EvidenceError::File { .. } => {
+                "name a folder that can be written with --evidence".into()
+            }
+            EvidenceError::Broken { .. } => {
+                "keep the folder for inspection and start a new one with --evidence".into()
+            }
+        })
+    }
+}
+
+/// Where a chain ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Random name of the chain: 64 hexadecimal digits, the `prev` of its first line.
+    pub origin: String,
+    /// How many lines.
+    pub lines: u64,
+    /// SHA-256 of the last line's bytes without its line end, in hexadecimal; the origin while
+    /// there is none.
+    pub hash: String,
+}
+
+/// One line of the chain.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// SHA-256 of its bytes without the line end, in hexadecimal.
+    pub hash: String,
+    /// The object.
+    pub value: Value,
+}
+
+/// An evidence folder that can be written.
+#[derive(Debug)]
+pub struct Evidence {
+    dir: PathBuf,
+}
+
+impl Evidence {
+    /// Makes the folder if needed and proves that the chain in it holds and can be written.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be made or written, or the chain is broken.
+    pub fn open(dir: &Path) -> Result<Evidence, EvidenceError> {
+        std::fs::create_dir_all(dir).map_err(file("make", dir))?;
+        let evidence = Evidence {
+            dir: dir.to_owned(),
+        };
+        let mut locked = evidence.lock()?;
+        evidence.end(&mut locked)?;
+        Ok(evidence)
+    }
+
+    /// Appends one object, synced to the disk, and returns the new end of the chain.
+    ///
+    /// # Errors
+    ///
+    /// When the chain is broken or a write fails; then no whole line was added.
+    pub fn append(&self, result: &Value) -> Result<Head, EvidenceError> {
+        let path = self.dir.join(LINES_FILE);
+        let mut locked = self.lock()?;
+        let mut head = self.end(&mut locked)?;
+        let mut object = serde_json::Map::new();
+        object.insert("prev".to_owned(), Value::String(head.hash.clone()));
+        if let Value::Object(members) = result {
+            object.extend(members.clone());
+        }
+        let line = Value::Object(object).to_string();
+        let mut bytes = line.clone().into_bytes();
+        bytes.push(b'\n');
+        let start = locked
+            .seek(SeekFrom::End(0))
+            .map_err(file("write", &path))?;
+        if let Err(source) = locked.write_all(&bytes).and_then(|()| locked.sync_data()) {
+            // Best effort: a torn line is dropped by the next writer as well.
+            let _ = locked.set_len(start);
+            return Err(file("write", &path)(source));
+        }
+        head.lines += 1;
+        head.hash = hex(&Sha256::digest(line.as_bytes()));
+        self.write_head(&head)?;
+        Ok(head)
+    }
+
+    fn lock(&self) -> Result<File, EvidenceError> {
+        let path = self.dir.join(LINES_FILE);
+        let file_handle = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(&path)
+            .map_err(file("open", &path))?;
+        rustix::fs::flock(&file_handle, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|errno| file("lock", &path)(errno.into()))?;
+        Ok(file_handle)
+    }
+
+    /// The end of the chain, after proving it whole. A HEAD that lags behind is a writer that died
+    /// between the two files, and so is a last line without its line end, which is dropped: its
+    /// writer never answered.
+    fn end(&self, locked: &mut File) -> Result<Head, EvidenceError> {
+        let path = self.dir.join(LINES_FILE);
+        let mut bytes = Vec::new();
+        locked
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| locked.read_to_end(&mut bytes))
+            .map_err(file("read", &path))?;
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        if whole < bytes.len() {
+            locked.set_len(whole as u64).map_err(file("write", &path))?;
+            bytes.truncate(whole);
+        }
+        let recorded = self.read_head()?;
+        if bytes.is_empty() && recorded.is_none() {
+            let head = new_origin();
+            self.write_head(&head)?;
+            return Ok(head);
+        }
+        let Some(recorded) = recorded else {
+            return Err(broken(&path, "its HEAD is missing"));
+        };
+        let (_, head) = follow(&path, &bytes, &recorded)?;
+        if head != recorded {
+            self.write_head(&head)?;
+        }
+        Ok(head)
+    }
+
+    fn read_head(&self) -> Result<Option<Head>, EvidenceError> {
+        let path = self.dir.join(HEAD_FILE);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| broken(&path, &format!("its HEAD can't be read: {error}"))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(file("read", &path)(error)),
+        }
+    }
+
+    fn write_head(&self, head: &Head) -> Result<(), EvidenceError> {
+        let path = self.dir.join(HEAD_FILE);
+        let temporary = self.dir.join("HEAD.new");
+        let text = serde_json::json!({
+            "origin": head.origin, "lines": head.lines, "hash": head.hash,
+        })
+        .to_string();
+        let written = File::create(&temporary).and_then(|mut new| {
+            new.write_all(text.as_bytes())?;
+            new.write_all(b"\n")?;
+            new.sync_data()?;
+            std::fs::rename(&temporary, &path)
+        });
+        written.map_err(file("write", &path))
+    }
+}
+
+/// Reads a chain and proves it whole.
+///
+/// # Errors
+///
+/// When a file can't be read, a line was changed, removed or cut off, or HEAD names another end.
+pub fn read(dir: &Path) -> Result<(Vec<Line>, Head), EvidenceError> {
+    let path = dir.join(LINES_FILE);
+    let evidence = Evidence {
+        dir: dir.to_owned(),
+    };
+    let file_handle = File::open(&path).map_err(file("open", &path))?;
+    rustix::fs::flock(&file_handle, rustix::fs::FlockOperation::LockShared)
+        .map_err(|errno| file("lock", &path)(errno.into()))?;
+    let mut bytes = Vec::new();
+    (&file_handle)
+        .read_to_end(&mut bytes)
+        .map_err(file("read", &path))?;
+    // A torn last line is a writer that died; its result was never given.
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    bytes.truncate(whole);
+    let Some(recorded) = evidence.read_head()? else {
+        return Err(broken(&path, "its HEAD is missing"));
+    };
+    follow(&path, &bytes, &recorded)
+}
+
+/// Walks the chain from its origin, and proves that the end that HEAD names is on the way.
+fn follow(path: &Path, bytes: &[u8], recorded: &Head) -> Result<(Vec<Line>, Head), EvidenceError> {
+    let mut head = Head {
+        origin: recorded.origin.clone(),
+        lines: 0,
+        hash: recorded.origin.clone(),
+    };
+    let mut passed = recorded.lines == 0 && recorded.hash == recorded.origin;
+    let mut lines = Vec::new();
+    for line in bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let number = head.lines + 1;
+        let value: Value = serde_json::from_slice(line)
+            .map_err(|_| broken(path, &format!("line {number} is not JSON")))?;
+        if value.get("prev").and_then(Value::as_str) != Some(&head.hash) {
+            return Err(broken(
+                path,
+                &format!("line {number} does not follow from the line before it"),
+            ));
+        }
+        head.lines = number;
+        head.hash = hex(&Sha256::digest(line));
+        passed |= head == *recorded;
+        lines.push(Line {
+            hash: head.hash.clone(),
+            value,
+        });
+    }
+    if !passed {
+        return Err(broken(
+            path,
+            &format!(
+                "HEAD names {} lines, the file has {}",
+                recorded.lines, head.lines
+            ),
+        ));
+    }
+    Ok((lines, head))
+}
+
+fn new_origin() -> Head {
+    let origin = hex(&crate::run_id::random_bytes::<32>());
+    Head {
+        hash: origin.clone(),
+        origin,
+        lines: 0,
+    }
+}
+
+fn broken(path: &Path, what: &str) -> EvidenceError {
+    EvidenceError::Broken {
+        path: path.to_owned(),
+        what: what.to_owned(),
+    }
+}
+
+fn file<'a>(
+    act: &'static str,
+    path: &'a Path,
+) -> impl Fn(std::io::Error) -> EvidenceError + use<'a> {
+    move |source| EvidenceError::File {
+        act,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn three_lines() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let evidence = Evidence::open(dir.path()).unwrap();
+        for number in 1..=3 {
+            evidence
+                .append(&json!({ "tool": "t", "number": number }))
+                .unwrap();
+        }
+        dir
+    }
+
+    fn rewrite(dir: &Path, change: impl Fn(String) -> String) {
+        let path = dir.join(LINES_FILE);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, change(text)).unwrap();
+    }
+
+    #[test]
+    fn lines_are_chained_and_read_back() {
+        let dir = three_lines();
+        let (lines, head) = read(dir.path()).unwrap();
+        assert_eq!(head.lines, 3);
+        assert_eq!(lines[2].hash, head.hash);
+        assert_eq!(lines[1].value["prev"], lines[0].hash);
+        assert_eq!(lines[0].value["prev"], head.origin);
+    }
+
+    #[test]
+    fn a_changed_a_removed_and_a_cut_line_are_seen() {
+        for change in [
+            |text: String| text.replace("\"number\":2", "\"number\":9"),
+            |text: String| {
+                text.lines()
+                    .skip(1)
+                    .map(|line| format!("{line}\n"))
+                    .collect()
+            },
+            |text: String| {
+                text.lines()
+                    .take(2)
+                    .map(|line| format!("{line}\n"))
+                    .collect()
+            },
+        ] {
+            let dir = three_lines();
+            rewrite(dir.path(), change);
+            assert!(read(dir.path()).is_err());
+            assert!(Evidence::open(dir.path()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_writer_that_died_does_not_stop_the_next_one() {
+        let dir = three_lines();
+        // Between the line and HEAD, and in the middle of a line.
+        let (_, head) = read(dir.path()).unwrap();
+        let line = json!({ "prev": head.hash, "tool": "t" }).to_string();
+        rewrite(dir.path(), |text| format!("{text}{line}\n{{\"prev\":\"to"));
+        assert_eq!(read(dir.path()).unwrap().0.len(), 4);
+        let evidence = Evidence::open(dir.path()).unwrap();
+        assert_eq!(evidence.append(&json!({})).unwrap().lines, 5);
+        assert_eq!(read(dir.path()).unwrap().0.len(), 5);
+    }
+
+    #[test]
+    fn a_missing_head_is_not_a_new_chain() {
+        let dir = three_lines();
+        std::fs::remove_file(dir.path().join(HEAD_FILE)).unwrap();
+        assert!(Evidence::open(dir.path()).is_err());
+    }
+}

@@ -1,0 +1,443 @@
+//! One run of a program: arguments in, result out, exit code.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::cli::{self, Common, Format, Parsed};
+use crate::console::{self, colored, write_stderr, write_stdout};
+use crate::evidence::Evidence;
+use crate::report::{Changed, Report, TargetFacts};
+use crate::result::{Outcome, failure_lines};
+use crate::{Class, Failure, Tool, github, run_id, secret};
+
+/// Set once a change to the target has begun, and read by the panic hook.
+static CHANGE_BEGAN: AtomicBool = AtomicBool::new(false);
+
+/// What the panic hook needs of a run: a panic may be anywhere, on any thread.
+static PANIC: OnceLock<PanicContext> = OnceLock::new();
+
+struct PanicContext {
+    tool: &'static Tool,
+    format: Format,
+    run_id: String,
+    started_at: String,
+    started: Instant,
+}
+
+/// The run that a program is in.
+#[derive(Debug)]
+pub struct Run {
+    tool: &'static Tool,
+    run_id: String,
+    common: Common,
+    evidence_dir: Option<PathBuf>,
+    log: Option<RefCell<File>>,
+    target: RefCell<Option<TargetFacts>>,
+    environment: RefCell<Option<String>>,
+}
+
+impl Run {
+    /// The run's name; the orchestrator's steps share one.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// The folder of the evidence chain, if this run has one.
+    pub fn evidence_dir(&self) -> Option<&std::path::Path> {
+        self.evidence_dir.as_deref()
+    }
+
+    /// Whether stdout is to hold exactly one JSON document.
+    pub fn wants_json(&self) -> bool {
+        self.common.format == Format::Json
+    }
+
+    /// Whether stdout gets colour.
+    pub fn stdout_colored(&self) -> bool {
+        colored(self.common.color, &std::io::stdout())
+    }
+
+    /// Names the database that the result will be about.
+    pub fn target(&self, target: TargetFacts) {
+        *self.target.borrow_mut() = Some(target);
+    }
+
+    /// Adds the identity that the database's mark gives it.
+    pub fn target_identity(&self, identity: &str) {
+        if let Some(target) = self.target.borrow_mut().as_mut() {
+            target.identity = Some(identity.to_owned());
+        }
+    }
+
+    /// Names the environment that the result will be about.
+    pub fn environment(&self, name: &str) {
+        *self.environment.borrow_mut() = Some(name.to_owned());
+    }
+
+    /// Says on stderr what is being done.
+    pub fn say(&self, text: &str) {
+        let line = format!("{}\n", console::plain(text));
+        write_stderr(&line);
+        self.account(&line);
+    }
+
+    /// From now on nothing can end in a class that claims the target is as it was: a panic or an
+    /// error after this is `partial`.
+    pub fn change_began(&self) {
+        CHANGE_BEGAN.store(true, Ordering::SeqCst);
+    }
+
+    /// The change that began was undone by the engine and proved undone.
+    pub fn change_undone(&self) {
+        CHANGE_BEGAN.store(false, Ordering::SeqCst);
+    }
+
+    /// Progress of a piece of long work on stderr: redrawn on a terminal, a line now and then
+    /// elsewhere.
+    pub fn progress(&self, label: &str) -> Progress<'_> {
+        Progress {
+            run: self,
+            label: label.to_owned(),
+            drawn: None,
+            started: Instant::now(),
+            terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Writes to stdout as it is. For the orchestrator, which hands its steps' output on; nothing
+    /// is masked or escaped here, the step has done so.
+    pub fn pass_through(&self, bytes: &[u8]) {
+        write_stdout(bytes);
+    }
+
+    /// Writes a line to stdout before the result, in the human format only.
+    pub fn announce(&self, line: &str) {
+        if self.wants_json() {
+            self.say(line);
+        } else {
+            let line = format!("{}\n", console::plain(line));
+            write_stdout(line.as_bytes());
+            self.account(&line);
+        }
+    }
+
+    fn account(&self, text: &str) {
+        if let Some(log) = &self.log {
+            // The verdict does not hang on its copy; the file was proved writable at the start.
+            let _ = log.borrow_mut().write_all(text.as_bytes());
+        }
+    }
+}
+
+/// See [`Run::progress`].
+#[derive(Debug)]
+pub struct Progress<'a> {
+    run: &'a Run,
+    label: String,
+    drawn: Option<Instant>,
+    started: Instant,
+    terminal: bool,
+}
+
+impl Progress<'_> {
+    /// States how far the work is, in bytes; `total` 0 where it is not known.
+    pub fn at(&mut self, done: u64, total: u64) {
+        let pause = if self.terminal {
+            Duration::from_millis(100)
+        } else {
+            Duration::from_secs(10)
+        };
+        // Work shorter than one pause is not worth a line.
+        let last = self.drawn.unwrap_or(self.started);
+        if last.elapsed() < pause {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let mib = |bytes: u64| bytes / (1024 * 1024);
+        let text = match (done.min(total) * 100).checked_div(total) {
+            Some(percent) => format!("{}: {percent} % of {} MiB", self.label, mib(total)),
+            None => format!("{}: {} MiB", self.label, mib(done)),
+        };
+        if self.terminal {
+            write_stderr(&format!("\r\u{1b}[K{}", console::plain(&text)));
+        } else {
+            self.run.say(&text);
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if self.terminal && self.drawn.is_some() {
+            write_stderr("\r\u{1b}[K");
+        }
+    }
+}
+
+/// Runs a program: parses its arguments and the common ones, calls `decide`, writes the result
+/// wherever it is wanted, and turns it into the exit code. A usage error, an error and a panic are
+/// results like any other.
+pub fn run<A: Args>(
+    tool: &'static Tool,
+    decide: impl FnOnce(A, &Run) -> Result<Report, Failure>,
+) -> ExitCode {
+    let started = Instant::now();
+    let started_at = now();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let run_id = run_id();
+    let context = PANIC.get_or_init(|| PanicContext {
+        tool,
+        format: cli::format_of(&args),
+        run_id: run_id.clone(),
+        started_at: started_at.clone(),
+        started,
+    });
+    std::panic::set_hook(Box::new(|info| answer_panic(context, info)));
+    if let Some(password) = std::env::var_os("PGPASSWORD") {
+        let public = ["PGUSER", "PGDATABASE", "PGHOST"].map(|name| std::env::var(name).ok());
+        let public: Vec<&str> = public.iter().flatten().map(String::as_str).collect();
+        secret::register(&password.to_string_lossy(), &public);
+    }
+    let ready = match cli::parse::<A>(tool, &args) {
+        Parsed::Text(text) => {
+            write_stdout(&text);
+            return ExitCode::SUCCESS;
+        }
+        Parsed::Misuse(error) => Err((misuse(&error), Some(error))),
+        Parsed::Run(both) => Ok(*both),
+    };
+    let (args_of_tool, common, error) = match ready {
+        Ok((args_of_tool, common)) => (Some(args_of_tool), common, None),
+        Err((failure, error)) => {
+            let common = Common {
+                format: cli::format_of(&args),
+                evidence: cli::evidence_of(&args),
+                ..Common::default()
+            };
+            (None, common, Some((failure, error)))
+        }
+    };
+    let evidence_dir = common.evidence.clone().or_else(|| {
+        std::env::var_os("LOCKSTEP_EVIDENCE")
+            .filter(|dir| !dir.is_empty())
+            .map(PathBuf::from)
+    });
+    let mut run = Run {
+        tool,
+        run_id,
+        common,
+        evidence_dir,
+        log: None,
+        target: RefCell::new(None),
+        environment: RefCell::new(None),
+    };
+    let (evidence, opened) = open_outputs(&mut run);
+    let mut told = false;
+    let report = match (error, opened, args_of_tool) {
+        (Some((failure, usage)), _, _) => {
+            if let Some(usage) = usage {
+                // clap's own text has the usage and a hint at what was meant.
+                let text = usage.render().to_string();
+                let text = text.strip_prefix("error: ").unwrap_or(&text);
+                write_stderr(&secret::redact(&format!("{}: {text}", tool.name)));
+                told = true;
+            }
+            Err(failure)
+        }
+        (None, Err(failure), _) => Err(failure),
+        (None, Ok(()), Some(args_of_tool)) => decide(args_of_tool, &run),
+        // Unreachable by construction: without an error there are arguments.
+        (None, Ok(()), None) => Err(Failure::new(Class::Error, "cannot read the arguments")),
+    };
+    let report = report.unwrap_or_else(|failure| {
+        let mut report = Report::default();
+        report.stopped_by(failure);
+        report
+    });
+    let mut outcome = Outcome {
+        tool,
+        run_id: run.run_id.clone(),
+        environment: run.environment.borrow().clone(),
+        target: run.target.borrow().clone(),
+        report,
+        strict: run.common.strict,
+        started_at,
+        duration_ms: millis(started),
+    };
+    hold_to_what_began(&mut outcome);
+    if let Some(evidence) = evidence
+        && let Err(error) = evidence.append(&outcome.json())
+    {
+        evidence_lost(&mut outcome, error);
+    }
+    write_result(&run, &outcome, told);
+    ExitCode::from(outcome.exit_code())
+}
+
+/// Opens what the result goes to, before anything is done: a run whose account can't be kept does
+/// not start.
+fn open_outputs(run: &mut Run) -> (Option<Evidence>, Result<(), Failure>) {
+    if let Some(path) = &run.common.log {
+        match std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+        {
+            Ok(file) => run.log = Some(RefCell::new(file)),
+            Err(error) => {
+                let failure = Failure::caused_by(
+                    Class::Usage,
+                    format!("cannot open the log {}", path.display()),
+                    &error,
+                )
+                .remedy("name a file that can be written with --log");
+                return (None, Err(failure));
+            }
+        }
+    }
+    match run.evidence_dir.as_deref().map(Evidence::open) {
+        None => (None, Ok(())),
+        Some(Ok(evidence)) => (Some(evidence), Ok(())),
+        Some(Err(error)) => (None, Err(error.into())),
+    }
+}
+
+fn misuse(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    // clap lists what is missing below its first line, which alone would end in a colon.
+    if message.ends_with(':') {
+        let listed: Vec<&str> = lines
+            .take_while(|line| line.starts_with(' '))
+            .map(str::trim)
+            .collect();
+        message = format!("{message} {}", listed.join(", "));
+    }
+    Failure::new(Class::Usage, message).remedy("see --help")
+}
+
+/// Once a change began, no failure may claim that nothing was changed.
+fn hold_to_what_began(outcome: &mut Outcome<'_>) {
+    if !CHANGE_BEGAN.load(Ordering::SeqCst) {
+        return;
+    }
+    if let Some(failure) = &mut outcome.report.stopped_by
+        && failure.class != Class::Partial
+    {
+        failure.class = Class::Partial;
+        if outcome.report.changed == Changed::No {
+            outcome.report.changed = Changed::Unknown;
+        }
+    }
+}
+
+fn evidence_lost(outcome: &mut Outcome<'_>, error: crate::EvidenceError) {
+    let mut failure = Failure::from(error);
+    if outcome.report.changed != Changed::No {
+        failure.class = Class::Partial;
+    } else if outcome.class() != Class::Pass {
+        // The answer is no already; that its record is missing must not turn it into another one.
+        write_stderr(&failure_lines(outcome.tool, &failure, false));
+        return;
+    }
+    outcome.report.exit = None;
+    outcome.report.stopped_by = Some(failure);
+}
+
+/// `told`: what stopped the run stands on stderr already.
+fn write_result(run: &Run, outcome: &Outcome<'_>, told: bool) {
+    let stderr_colored = colored(run.common.color, &std::io::stderr());
+    if let Some(failure) = outcome.report.stopped_by.as_ref().filter(|_| !told) {
+        write_stderr(&failure_lines(outcome.tool, failure, stderr_colored));
+    }
+    if github::in_actions() {
+        write_stderr(&github::annotations(outcome));
+        if let Err(error) = github::write_summary(outcome) {
+            write_stderr(&format!(
+                "{}: cannot write the step summary: {error}\n",
+                run.tool.name
+            ));
+        }
+    }
+    match run.common.format {
+        Format::Human => write_stdout(outcome.human(run.stdout_colored()).as_bytes()),
+        Format::Json => write_stdout(format!("{}\n", outcome.json()).as_bytes()),
+    }
+    if run.log.is_some() {
+        run.account(&format!("{} {}\n", outcome.started_at, outcome.tool.name));
+        run.account(&outcome.human(false));
+        if let Some(failure) = &outcome.report.stopped_by {
+            run.account(&failure_lines(outcome.tool, failure, false));
+        }
+        run.account(&format!("{}\n", outcome.json()));
+    }
+}
+
+/// The result of a panic, written from within the hook: whatever unwinding would do, the process
+/// ends here with the contract's code.
+#[allow(
+    clippy::exit,
+    reason = "a panic on any thread ends the process with the contract's code"
+)]
+fn answer_panic(context: &PanicContext, info: &std::panic::PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let said = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    let at = info
+        .location()
+        .map(|at| format!(" at {}:{}", at.file(), at.line()))
+        .unwrap_or_default();
+    let began = CHANGE_BEGAN.load(Ordering::SeqCst);
+    let class = if began { Class::Partial } else { Class::Error };
+    let mut failure = Failure::new(
+        class,
+        format!("cannot go on: a bug in {}{at}", context.tool.name),
+    )
+    .remedy("report this message; the exit code says whether anything was changed");
+    failure.causes.push(said);
+    let mut report = Report::default();
+    if began {
+        report.changed(Changed::Unknown);
+    }
+    report.stopped_by(failure.clone());
+    let outcome = Outcome {
+        tool: context.tool,
+        run_id: context.run_id.clone(),
+        environment: None,
+        target: None,
+        report,
+        strict: false,
+        started_at: context.started_at.clone(),
+        duration_ms: millis(context.started),
+    };
+    write_stderr(&failure_lines(context.tool, &failure, false));
+    match context.format {
+        Format::Human => write_stdout(outcome.human(false).as_bytes()),
+        Format::Json => write_stdout(format!("{}\n", outcome.json()).as_bytes()),
+    }
+    std::process::exit(i32::from(class.code()));
+}
+
+/// The current time, RFC 3339 in UTC with milliseconds.
+// Display and not strftime, whose formatting machinery is 35 KiB in every program.
+pub fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,228 @@
+//! Text that must never be printed.
+//!
+//! Passwords live in types that can't be formatted; this is the net beneath them, for the text of
+//! drivers, helper programs and panics. Everything that the contract writes passes [`redact`].
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What stands in the place of a secret.
+pub const MASK: &str = "[redacted]";
+
+/// Every form of every secret. [`redact`] holds the lock for a copy of the pointer only: several
+/// threads redact at once, and a panic in the midst of one of them redacts too.
+static SECRETS: LazyLock<Mutex<Arc<[String]>>> = LazyLock::new(Mutex::default);
+
+/// Shortest secret that is searched for inside words; a shorter one would mask half the alphabet.
+const SHORTEST_INSIDE_WORDS: usize = 4;
+
+/// Makes [`redact`] mask `secret`, as it is, percent-encoded, and percent-decoded. `public` are
+/// names that results show (user, database, host): a password equal to one of them is not masked,
+/// because a masked name would tell which name the password is.
+pub fn register(secret: &str, public: &[&str]) {
+    if secret.is_empty() || public.contains(&secret) {
+        return;
+    }
+    let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    let lower = encoded.to_lowercase();
+    let decoded = percent_decode_str(secret).decode_utf8_lossy().into_owned();
+    let debug = format!("{secret:?}");
+    let escaped = debug.trim_matches('"').to_owned();
+    let mut current = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut secrets = current.to_vec();
+    for form in [secret.to_owned(), encoded, lower, decoded, escaped] {
+        if !form.is_empty() && !secrets.contains(&form) {
+            secrets.push(form);
+        }
+    }
+    // The longest first, so that a secret that contains another is masked whole.
+    secrets.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    *current = secrets.into();
+}
+
+/// `text` with every registered secret masked, and with whatever stands where a URL or a
+/// `password=` setting has its password, registered or not.
+pub fn redact(text: &str) -> String {
+    // Most text has neither, and every line that is printed comes through here.
+    let mut text = if text.contains("://") {
+        mask_urls(text)
+    } else {
+        text.to_owned()
+    };
+    if text.to_ascii_lowercase().contains("password") {
+        text = mask_settings(&text);
+    }
+    let secrets = Arc::clone(&SECRETS.lock().unwrap_or_else(PoisonError::into_inner));
+    for secret in secrets.iter() {
+        if secret.len() >= SHORTEST_INSIDE_WORDS {
+            text = text.replace(secret.as_str(), MASK);
+        } else {
+            text = replace_word(&text, secret);
+        }
+    }
+    text
+}
+
+fn replace_word(text: &str, word: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let before = rest[..at].chars().next_back();
+        let after = rest[at + word.len()..].chars().next();
+        let inside = |side: Option<char>| side.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        masked.push_str(&rest[..at]);
+        masked.push_str(if inside(before) || inside(after) {
+            word
+        } else {
+            MASK
+        });
+        rest = &rest[at + word.len()..];
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Masks what stands between `://` and the last `@` of the same word, but for a user name that a
+/// colon ends. A password may hold `@`, `/` and `:` when a person forgot to encode it.
+fn mask_urls(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (head, tail) = rest.split_at(at + 3);
+        masked.push_str(head);
+        let end = tail.find(char::is_whitespace).unwrap_or(tail.len());
+        let word = &tail[..end];
+        match word.rfind('@') {
+            Some(last) => {
+                if let Some(colon) = word[..last].find(':') {
+                    masked.push_str(&word[..colon]);
+                    masked.push(':');
+                    masked.push_str(MASK);
+                } else {
+                    masked.push_str(&word[..last]);
+                }
+                masked.push_str(&word[last..]);
+            }
+            None => masked.push_str(word),
+        }
+        rest = &tail[end..];
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Masks the value after `password=`, in libpq's key/value form and in a URL's query.
+fn mask_settings(text: &str) -> String {
+    const KEYS: [&str; 2] = ["password", "sslpassword"];
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, key)) = KEYS
+        .iter()
+        .filter_map(|key| Some((rest.to_ascii_lowercase().find(key)?, key)))
+        .min()
+    {
+        let (head, tail) = rest.split_at(at + key.len());
+        masked.push_str(head);
+        let value = tail.trim_start_matches(' ');
+        let Some(value) = value.strip_prefix('=') else {
+            rest = tail;
+            continue;
+        };
+        let value = value.trim_start_matches(' ');
+        masked.push('=');
+        masked.push_str(MASK);
+        let end = match value.strip_prefix('\'') {
+            Some(quoted) => end_of_quoted(quoted) + 1,
+            None => value
+                .find(|c: char| c.is_whitespace() || c == '&')
+                .unwrap_or(value.len()),
+        };
+        rest = &value[end..];
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Where a single-quoted libpq value ends, its closing quote included; a backslash escapes.
+fn end_of_quoted(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '\'' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registered_secret_is_masked_in_every_form() {
+        register("p@ss/w0rd", &[]);
+        for text in ["p@ss/w0rd", "p%40ss%2Fw0rd", "p%40ss%2fw0rd"] {
+            let masked = redact(&format!("authentication with {text} failed"));
+            assert_eq!(masked, "authentication with [redacted] failed");
+        }
+    }
+
+    #[test]
+    fn threads_that_redact_at_once_lose_no_text() {
+        register("seen-by-all", &[]);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        assert_eq!(redact("seen-by-all is wrong"), "[redacted] is wrong");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_short_secret_is_masked_as_a_word_only() {
+        register("zq", &[]);
+        assert_eq!(redact("the zq of zqar"), "the [redacted] of zqar");
+    }
+
+    #[test]
+    fn a_password_that_is_a_shown_name_is_left() {
+        register("appuser", &["appuser"]);
+        assert_eq!(redact("role appuser"), "role appuser");
+    }
+
+    #[test]
+    fn urls_and_settings_lose_their_password_unregistered() {
+        for (text, expected) in [
+            (
+                "postgres://u:a@b/c:d@host/db",
+                "postgres://u:[redacted]@host/db",
+            ),
+            ("x postgres://u@host/db y", "x postgres://u@host/db y"),
+            (
+                "host=h password=abc user=u",
+                "host=h password=[redacted] user=u",
+            ),
+            (
+                "host=h password = 'a b\\'c' user=u",
+                "host=h password=[redacted] user=u",
+            ),
+            (
+                "postgres://h/db?password=abc&x=1",
+                "postgres://h/db?password=[redacted]&x=1",
+            ),
+            (
+                "password authentication failed",
+                "password authentication failed",
+            ),
+        ] {
+            assert_eq!(redact(text), expected);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The contract as a process sees it: exit codes, streams, evidence.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn double(args: &[&str]) -> Command {
+    let mut path: PathBuf = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    let mut command = Command::new(path.join("examples/ends"));
+    command
+        .args(args)
+        .env_remove("GITHUB_ACTIONS")
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .env_remove("LOCKSTEP_EVIDENCE");
+    command
+}
+
+#[track_caller]
+fn check(args: &[&str], code: i32, class: &str) -> Value {
+    let human = double(args).output().unwrap();
+    assert_eq!(human.status.code(), Some(code), "{human:?}");
+    let mut json = vec!["--format", "json"];
+    json.extend(args);
+    let json = double(&json).output().unwrap();
+    assert_eq!(
+        json.status.code(),
+        Some(code),
+        "the format changed the code: {json:?}"
+    );
+    let value = document(&json);
+    assert_eq!(value["exit_code"], code);
+    assert_eq!(value["class"], class);
+    value
+}
+
+#[track_caller]
+fn document(output: &Output) -> Value {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "not one document: {text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn every_end_has_its_code_in_both_formats() {
+    check(&["hold"], 0, "pass");
+    check(&["warn"], 0, "pass");
+    check(&["warn", "--strict"], 1, "fail");
+    check(&["break"], 1, "fail");
+    check(&["other"], 4, "unavailable");
+    check(&["panic"], 3, "error");
+    check(&["panic-on-a-thread"], 3, "error");
+}
+
+#[test]
+fn misuse_is_one_document_too() {
+    check(&["hold", "--nonsense"], 2, "usage");
+    let missing = check(&[], 2, "usage");
+    let message = missing["error"]["message"].as_str().unwrap();
+    assert!(message.ends_with("not provided: <END>"), "{message}");
+    let value = check(&["hold", "--colour"], 2, "usage");
+    assert!(
+        value["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("--colour")
+    );
+}
+
+#[test]
+fn after_a_change_began_nothing_claims_that_nothing_changed() {
+    assert_eq!(
+        check(&["panic-after-change"], 6, "partial")["changed"],
+        "unknown"
+    );
+    assert_eq!(
+        check(&["fail-after-change"], 6, "partial")["changed"],
+        "unknown"
+    );
+    assert_eq!(check(&["change"], 0, "pass")["changed"], "yes");
+}
+
+#[test]
+fn a_closed_or_full_stdout_keeps_the_verdict() {
+    for (end, code) in [("hold", 0), ("break", 1)] {
+        for format in ["human", "json"] {
+            let full = std::fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .unwrap();
+            let status = double(&[end, "--format", format])
+                .stdout(full)
+                .status()
+                .unwrap();
+            assert_eq!(status.code(), Some(code));
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let status = double(&[end, "--format", format])
+                .stdout(writer)
+                .status()
+                .unwrap();
+            assert_eq!(status.code(), Some(code));
+        }
+    }
+}
+
+#[test]
+fn no_password_comes_out_wherever_it_goes_in() {
+    for end in [
+        "hold",
+        "break",
+        "panic",
+        "panic-after-change",
+        "other",
+        "--nonsense",
+    ] {
+        for text in [
+            "postgres://app:hunter22@db/x",
+            "host=db password=hunter22",
+            "say hunter22",
+        ] {
+            for format in ["human", "json"] {
+                let dir = tempfile::tempdir().unwrap();
+                let log = dir.path().join("log");
+                let output = double(&["--format", format, end, text])
+                    .env("PGPASSWORD", "hunter22")
+                    .env("GITHUB_ACTIONS", "true")
+                    .env("GITHUB_STEP_SUMMARY", dir.path().join("summary"))
+                    .env("LOCKSTEP_EVIDENCE", dir.path().join("evidence"))
+                    .env("RUST_BACKTRACE", "1")
+                    .arg("--log")
+                    .arg(&log)
+                    .output()
+                    .unwrap();
+                let mut all = vec![output.stdout, output.stderr];
+                for file in ["log", "summary", "evidence/evidence.jsonl"] {
+                    all.extend(std::fs::read(dir.path().join(file)));
+                }
+                for text in all {
+                    let text = String::from_utf8(text).unwrap();
+                    assert!(!text.contains("hunter22"), "{end}: {text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn evidence_is_a_chain_that_a_shell_can_check() {
+    let dir = tempfile::tempdir().unwrap();
+    for end in ["hold", "break", "--nonsense", "other"] {
+        double(&[end])
+            .env("LOCKSTEP_EVIDENCE", dir.path())
+            .output()
+            .unwrap();
+    }
+    let script = r#"
+        prev=$(sed 's/.*"origin":"\([0-9a-f]*\)".*/\1/' HEAD)
+        while IFS= read -r line; do
+            case "$line" in "{\"prev\":\"$prev\","*) ;; *) exit 1 ;; esac
+            prev=$(printf '%s' "$line" | sha256sum | cut -d ' ' -f 1)
+        done < evidence.jsonl
+        grep -q "\"hash\":\"$prev\"" HEAD"#;
+    let status = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(dir.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let (lines, head) = contract::evidence::read(dir.path()).unwrap();
+    let classes: Vec<&str> = lines
+        .iter()
+        .map(|line| line.value["class"].as_str().unwrap())
+        .collect();
+    assert_eq!(classes, ["pass", "fail", "usage", "unavailable"]);
+    assert_eq!(head.lines, 4);
+}
+
+#[test]
+fn evidence_that_can_not_be_written_stops_the_run_before_it_begins() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let output = double(&["change", "--format", "json"])
+        .env("LOCKSTEP_EVIDENCE", file.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(document(&output)["changed"], "no");
+}
+
+#[test]
+fn ten_writers_make_one_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let children: Vec<_> = (0..10)
+        .map(|_| {
+            double(&["hold"])
+                .env("LOCKSTEP_EVIDENCE", dir.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(contract::evidence::read(dir.path()).unwrap().1.lines, 10);
+}
+
+#[test]
+fn actions_get_nine_annotations_and_a_count_on_stderr_and_a_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let summary = dir.path().join("summary");
+    let output = double(&["break", "a|b\n::error::x", "--format", "json"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    document(&output);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let annotations: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.starts_with("::error "))
+        .collect();
+    assert_eq!(annotations.len(), 10);
+    assert!(annotations[9].ends_with("::and 3 more failed findings"));
+    let table = std::fs::read_to_string(&summary).unwrap();
+    assert_eq!(
+        table
+            .lines()
+            .filter(|line| line.starts_with("| fail "))
+            .count(),
+        12
+    );
+}
+
+#[test]
+fn checks_completions_and_the_manual_page_need_no_arguments() {
+    let checks = double(&["--list-checks", "--format", "json"])
+        .output()
+        .unwrap();
+    assert_eq!(document(&checks)[0]["id"], "end-as-told");
+    for args in [
+        &["--completions", "bash"][..],
+        &["--man"],
+        &["--list-checks"],
+        &["--help"],
+    ] {
+        let output = double(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(output.stdout.len() > 50, "{args:?}");
+    }
+}
+
+#[test]
+fn colour_follows_the_flag_then_the_variables() {
+    let colored = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = double(args);
+        for name in ["CLICOLOR_FORCE", "NO_COLOR", "TERM"] {
+            command.env_remove(name);
+        }
+        command.envs(variables.iter().copied());
+        command.output().unwrap().stdout.contains(&0x1b)
+    };
+    assert!(!colored(&["hold"], &[]));
+    assert!(colored(
+        &["hold", "--color", "always"],
+        &[("NO_COLOR", "1")]
+    ));
+    assert!(colored(
+        &["hold"],
+        &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]
+    ));
+    assert!(!colored(
+        &["hold", "--color", "never"],
+        &[("CLICOLOR_FORCE", "1")]
+    ));
+}
