@@ -1,0 +1,143 @@
+//! Why the settings can't be used. Each is exit 2: nothing was looked at.
+
+use std::path::PathBuf;
+
+use contract::{Class, Classify};
+
+use crate::TargetError;
+use crate::dotenv::DotenvFault;
+use crate::environment::NameError;
+use crate::file::FileError;
+use crate::variables::NotUnicode;
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `lockstep.toml`.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The environment's name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A variable that is not UTF-8.
+    #[error(transparent)]
+    NotUnicode(#[from] NotUnicode),
+    /// The file declares environments, and this one is not among them.
+    #[error("cannot find the environment \"{name}\" in {}", path.display())]
+    UnknownEnvironment {
+        /// The name that was asked for.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// The declared names.
+        declared: Vec<String>,
+    },
+    /// A file that `--env-file` or `--database-url-file` names can't be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The `--env-file` does not hold what it should.
+    #[error("cannot use {}", path.display())]
+    EnvFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: DotenvFault,
+    },
+    /// A value of the `--env-file` that programs read differently.
+    #[error("cannot use {name} in {}: {reason}", path.display())]
+    EnvFileDoubt {
+        /// The file.
+        path: PathBuf,
+        /// The variable.
+        name: String,
+        /// Why it is not clear.
+        reason: &'static str,
+    },
+    /// `--env-file` for a protected environment.
+    #[error("cannot use --env-file: the environment \"{0}\" is protected")]
+    EnvFileProtected(String),
+    /// `--database-url-file` names a file that does not hold one line of text.
+    #[error("cannot use {}: {reason}", path.display())]
+    UrlFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A text that should be a target and is none.
+    #[error("cannot use {origin} as target")]
+    Target {
+        /// Where the text stands.
+        origin: String,
+        /// Why it is none.
+        source: TargetError,
+    },
+    /// A password where the process list shows it.
+    #[error("cannot use TARGET: a password on the command line shows in the process list")]
+    PasswordInArgument,
+    /// The declared variable is not set.
+    #[error("cannot find the target: {place} names the variable {variable}, which is not set")]
+    NotSet {
+        /// What names it.
+        place: String,
+        /// The variable.
+        variable: String,
+    },
+    /// What is declared and what `DATABASE_URL` says are two databases.
+    #[error(
+        "cannot tell the target: [environments.{environment}] declares {declared}, and DATABASE_URL names {ambient}"
+    )]
+    Contradiction {
+        /// The environment.
+        environment: String,
+        /// The declared target, without its password.
+        declared: String,
+        /// The other one, without its password.
+        ambient: String,
+    },
+    /// Nothing names a target.
+    #[error("cannot find the target: none was named")]
+    NoTarget,
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        Class::Usage
+    }
+
+    fn remedy(&self) -> Option<String> {
+        let remedy = match self {
+            Error::Name(NameError::Contradiction { .. }) => {
+                "unset one of the two, or make them agree".to_owned()
+            }
+            Error::UnknownEnvironment { declared, .. } => {
+                format!("name one that it declares: {}", declared.join(", "))
+            }
+            Error::EnvFileProtected(_) => {
+                "set the variables in the environment that deploys".to_owned()
+            }
+            Error::UrlFile { .. } => "write the target alone, on one line".to_owned(),
+            Error::PasswordInArgument => {
+                "put it into DATABASE_URL, PGPASSWORD, a password file, or a file named with \
+                 --database-url-file"
+                    .to_owned()
+            }
+            Error::NotSet { variable, .. } => format!("set {variable}"),
+            Error::Contradiction { .. } => {
+                "unset DATABASE_URL, or give the target that is meant as TARGET".to_owned()
+            }
+            Error::NoTarget => {
+                "give TARGET (sqlite:PATH or postgres://USER@HOST/DATABASE), name an \
+                                environment with --environment, or set DATABASE_URL"
+                    .to_owned()
+            }
+            _ => return None,
+        };
+        Some(remedy)
+    }
+}

@@ -1,0 +1,241 @@
+//! `lockstep.toml`, typed: every table of every program in one value, so that a mistyped key is an
+//! error in whichever program reads the file.
+
+mod fault;
+#[cfg(test)]
+mod tests;
+mod values;
+mod variable;
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use fault::Fault;
+pub use values::{DatabaseSource, Version};
+pub use variable::{Condition, PathKind, VariableKind, VariableRule};
+
+/// The name of the file in the working directory.
+pub const FILE_NAME: &str = "lockstep.toml";
+
+/// Largest file that is read, in bytes. What is larger is another file.
+pub const SIZE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What `lockstep.toml` says; what it leaves out has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The file, if there is one.
+    #[serde(skip)]
+    pub path: Option<PathBuf>,
+    /// Where the environment's name comes from.
+    pub environment: EnvironmentTable,
+    /// The environments that the file declares.
+    #[serde(deserialize_with = "values::environments")]
+    pub environments: BTreeMap<String, EnvironmentSettings>,
+    /// What `verify-env` demands of variables.
+    pub env: BTreeMap<String, VariableRule>,
+    /// Where the migrations are and how they are run.
+    pub migrations: MigrationSettings,
+    /// What backups hold and where they go.
+    pub backup: BackupSettings,
+    /// What the schema should be.
+    pub schema: SchemaSettings,
+    /// What `verify-connection` demands of the server.
+    pub connection: ConnectionSettings,
+}
+
+/// `[environment]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnvironmentTable {
+    /// The variable that holds the environment's name where `LOCKSTEP_ENV` is not set, as
+    /// `NODE_ENV`.
+    pub variable: Option<String>,
+}
+
+/// `[environments.NAME]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnvironmentSettings {
+    /// Its database.
+    pub database: Option<DatabaseSource>,
+    /// Whether its database needs the guards of production; so unless it says otherwise.
+    pub protected: bool,
+    /// Variables and the values that an action demands of them, besides the built-in guards.
+    pub require: BTreeMap<String, String>,
+}
+
+impl Default for EnvironmentSettings {
+    fn default() -> EnvironmentSettings {
+        EnvironmentSettings {
+            database: None,
+            protected: true,
+            require: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[migrations]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MigrationSettings {
+    /// The folder; `migrations` unless the file names another.
+    pub dir: PathBuf,
+    /// The layout, where detection is not enough. `lib/migrations` knows the names.
+    pub layout: Option<String>,
+    /// The ledger's table, where two projects share a database.
+    pub ledger: Option<String>,
+    /// PostgreSQL: the schema that migrations run in, instead of the role's own `search_path`.
+    pub schema: Option<String>,
+}
+
+impl Default for MigrationSettings {
+    fn default() -> MigrationSettings {
+        MigrationSettings {
+            dir: PathBuf::from("migrations"),
+            layout: None,
+            ledger: None,
+            schema: None,
+        }
+    }
+}
+
+/// `[backup]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackupSettings {
+    /// The folder of the snapshots.
+    pub dir: Option<PathBuf>,
+    /// How old a snapshot may be that a deployment relies on; never zero.
+    #[serde(deserialize_with = "values::limit")]
+    pub max_age: Option<Duration>,
+    /// Files that are copied into the snapshot.
+    pub files: Vec<PathBuf>,
+    /// The command that stores the snapshot elsewhere, as program and arguments.
+    pub publish: Vec<String>,
+    /// The command that is PostgreSQL's `pg_dump`, as program and first arguments.
+    pub pg_dump: Vec<String>,
+}
+
+/// `[schema]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SchemaSettings {
+    /// The file that `record-schema` wrote.
+    pub expected: Option<PathBuf>,
+    /// PostgreSQL: the schemas that are compared; `public` unless the file names others.
+    pub schemas: Vec<String>,
+    /// Patterns of the objects that are left out.
+    pub ignore: Vec<String>,
+    /// PostgreSQL: the server on which migrations may be replayed.
+    pub scratch: Option<DatabaseSource>,
+}
+
+impl Default for SchemaSettings {
+    fn default() -> SchemaSettings {
+        SchemaSettings {
+            expected: None,
+            schemas: vec!["public".to_owned()],
+            ignore: Vec::new(),
+            scratch: None,
+        }
+    }
+}
+
+/// `[connection]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConnectionSettings {
+    /// The oldest server, or SQLite, that will do.
+    pub min_version: Option<Version>,
+    /// Whether the session has to be encrypted.
+    pub tls: Option<bool>,
+    /// Whether the server has to be the primary, or has to be a standby.
+    pub primary: Option<bool>,
+}
+
+/// Why `lockstep.toml` can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It can't be read, or `--config` names a file that is not there.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It was read and does not say what it should.
+    #[error("cannot use {}", path.display())]
+    Use {
+        /// The file.
+        path: PathBuf,
+        /// What, and where in the file.
+        source: Fault,
+    },
+}
+
+impl Settings {
+    /// Reads the file at `path`, or `lockstep.toml` in `cwd`; if that one is not there, all is
+    /// default. Paths in it are relative to its folder, and stay short where `cwd` is empty.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, is larger than [`SIZE_BYTES_MAX`], or does not say what it should.
+    pub fn read(path: Option<&Path>, cwd: &Path) -> Result<Settings, FileError> {
+        let file = cwd.join(path.unwrap_or(Path::new(FILE_NAME)));
+        let bytes = match read_limited(&file) {
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Settings::default());
+            }
+            Err(source) => return Err(FileError::Read { path: file, source }),
+            Ok(bytes) => bytes,
+        };
+        match Settings::parse(&bytes) {
+            Ok(mut settings) => {
+                settings.anchor(file.parent().unwrap_or(Path::new("")));
+                settings.path = Some(file);
+                Ok(settings)
+            }
+            Err(source) => Err(FileError::Use { path: file, source }),
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Settings, Fault> {
+        if bytes.len() as u64 > SIZE_BYTES_MAX {
+            return Err(Fault::TooLarge);
+        }
+        let text = fault::text(bytes)?;
+        let settings = toml::from_str(text).map_err(|error| fault::explain(text, &error))?;
+        fault::refuse_passwords(text)?;
+        Ok(settings)
+    }
+
+    /// Makes the paths that the file names relative to its folder.
+    fn anchor(&mut self, folder: &Path) {
+        let paths = [&mut self.backup.dir, &mut self.schema.expected];
+        for path in paths.into_iter().flatten().chain(&mut self.backup.files) {
+            *path = folder.join(&*path);
+        }
+        self.migrations.dir = folder.join(&self.migrations.dir);
+    }
+
+    /// The folder that the file's relative paths start from; empty for the working directory.
+    pub fn folder(&self) -> &Path {
+        self.path
+            .as_deref()
+            .and_then(Path::parent)
+            .unwrap_or(Path::new(""))
+    }
+}
+
+fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(SIZE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,24 @@
+//! Which environment and which database: lockstep.toml, variables and arguments.
+//!
+//! Opens no connection and knows no driver. What it reads are `lockstep.toml`, the environment,
+//! and the files that these or the command line name.
+
+pub mod arguments;
+pub mod dotenv;
+pub mod duration;
+pub mod environment;
+mod error;
+pub mod file;
+pub mod nearest;
+pub mod resolve;
+pub mod target;
+pub mod variables;
+pub mod warning;
+
+pub use arguments::{SETTINGS_USED, SettingsArgs, TargetArgs, report};
+pub use error::Error;
+pub use file::Settings;
+pub use resolve::{Loaded, Resolved, Source};
+pub use target::{Ambient, PostgresTarget, Secret, SqliteTarget, Target, TargetError};
+pub use variables::Variables;
+pub use warning::Warning;

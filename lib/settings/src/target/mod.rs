@@ -1,0 +1,224 @@
+//! The database target, typed: it can be used, compared and shown, and never shows its password.
+
+mod account;
+mod complete;
+mod connection_string;
+mod error;
+mod keys;
+mod passfile;
+mod postgres;
+mod secret;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use contract::TargetFacts;
+
+pub use account::Account;
+pub use error::TargetError;
+pub use postgres::{
+    ChannelBinding, ClientCert, Endpoint, Host, PORT_DEFAULT, PostgresTarget, RootCert,
+    SessionAttrs, SslMode, SslNegotiation, TlsVersion, Verification,
+};
+pub use secret::Secret;
+pub use sqlite::SqliteTarget;
+
+use crate::{Variables, Warning};
+
+/// One database, with what it takes to reach it.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a program has one or two of them"
+)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A file.
+    Sqlite(SqliteTarget),
+    /// A database on a server.
+    Postgres(PostgresTarget),
+}
+
+/// What fills in what a target leaves out: libpq's variables, and the account of this process.
+#[derive(Clone, Debug, Default)]
+pub struct Ambient {
+    /// `PGHOST` and the others, and whatever `{ env = "NAME" }` names.
+    pub variables: Variables,
+    /// Name and home folder of the user that this process runs as.
+    pub account: Account,
+    /// Where a server's socket is looked for when the target names no host.
+    pub socket_dirs: Vec<PathBuf>,
+}
+
+impl Ambient {
+    /// That of this process, with the variables given.
+    pub fn of_process(variables: Variables) -> Ambient {
+        let account = Account::of_process(&variables);
+        // Debian's packages and those of the project itself differ; the two are all there is.
+        let socket_dirs = vec![PathBuf::from("/var/run/postgresql"), PathBuf::from("/tmp")];
+        Ambient {
+            variables,
+            account,
+            socket_dirs,
+        }
+    }
+}
+
+impl Target {
+    /// Reads a target that is complete in itself: no variable and no password file is asked.
+    /// Relative paths in it are relative to `base`.
+    ///
+    /// # Errors
+    ///
+    /// The text is no target, or one that could mean two existing files.
+    pub fn parse(text: &str, base: &Path) -> Result<(Target, Vec<Warning>), TargetError> {
+        let ambient = Ambient {
+            account: Account::of_process(&Variables::default()).without_home(),
+            ..Ambient::default()
+        };
+        Target::parse_with(text, base, &ambient)
+    }
+
+    /// Reads a target; `ambient` fills in what it leaves out, as libpq does.
+    ///
+    /// # Errors
+    ///
+    /// The text is no target, or one that could mean two existing files, or a libpq variable asks
+    /// for something that is not supported.
+    pub fn parse_with(
+        text: &str,
+        base: &Path,
+        ambient: &Ambient,
+    ) -> Result<(Target, Vec<Warning>), TargetError> {
+        let mut warnings = Vec::new();
+        let target = match Syntax::of(text)? {
+            Syntax::Sqlite(form) => Target::Sqlite(form.locate(base, &mut warnings)?),
+            Syntax::Postgres(string) => {
+                Target::Postgres(string.complete(base, ambient, &mut warnings)?)
+            }
+            Syntax::Bare(path) => {
+                return Err(match base.join(path) {
+                    path if path.is_file() => TargetError::BarePath(path),
+                    _ => TargetError::UnknownScheme,
+                });
+            }
+        };
+        Ok((target, warnings))
+    }
+
+    /// What results say of it.
+    pub fn describe(&self) -> TargetFacts {
+        match self {
+            Target::Sqlite(target) => target.describe(),
+            Target::Postgres(target) => target.describe(),
+        }
+    }
+
+    /// Where the database is, as the settings have it: the canonical path of a file,
+    /// `host:port/database` of a server's. Whether it is still the same database only its own mark
+    /// can tell.
+    pub fn identity_hint(&self) -> String {
+        match self {
+            Target::Sqlite(target) => target.canonical_path().display().to_string(),
+            Target::Postgres(target) => target.identity_hint(),
+        }
+    }
+
+    /// Whether both name one database, whoever logs in and however: compared by what they mean
+    /// and not by their text. A host name and its address count as two: nothing is looked up.
+    pub fn same_database(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Sqlite(one), Target::Sqlite(two)) => {
+                one.canonical_path() == two.canonical_path()
+            }
+            (Target::Postgres(one), Target::Postgres(two)) => {
+                one.identity_hint() == two.identity_hint()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Sqlite(target) => target.fmt(f),
+            Target::Postgres(target) => target.fmt(f),
+        }
+    }
+}
+
+/// Whether a text names a password, without completing it from anywhere else.
+///
+/// # Errors
+///
+/// The text is no target.
+pub fn has_password(text: &str) -> Result<bool, TargetError> {
+    Ok(match Syntax::of(text)? {
+        Syntax::Postgres(string) => string.has_password(),
+        Syntax::Sqlite(_) | Syntax::Bare(_) => false,
+    })
+}
+
+/// Decodes `%XX`; `part` names what is being read.
+fn percent_decode(text: &str, part: &'static str) -> Result<String, TargetError> {
+    let broken = || TargetError::PercentEncoding(part);
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        let digits = || bytes.get(at + 1..at + 3);
+        if *byte == b'%' && !digits().is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)) {
+            return Err(broken());
+        }
+    }
+    let decoded = percent_encoding::percent_decode_str(text);
+    let decoded = decoded.decode_utf8().map_err(|_| broken())?;
+    if decoded.contains('\0') {
+        return Err(broken());
+    }
+    Ok(decoded.into_owned())
+}
+
+/// What a text is, before any file or variable is looked at.
+enum Syntax<'a> {
+    Sqlite(sqlite::Form),
+    Postgres(connection_string::ConnectionString),
+    Bare(&'a str),
+}
+
+impl Syntax<'_> {
+    fn of(text: &str) -> Result<Syntax<'_>, TargetError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TargetError::Empty);
+        }
+        if text == ":memory:" {
+            return Err(TargetError::Memory);
+        }
+        if text.contains('\0') {
+            return Err(TargetError::UnknownScheme);
+        }
+        if let Some((scheme, rest)) = text.split_once(':') {
+            let scheme = scheme.to_ascii_lowercase();
+            let (scheme, driver) = match scheme.split_once('+') {
+                Some((scheme, driver)) => (scheme, Some(driver)),
+                None => (scheme.as_str(), None),
+            };
+            match scheme {
+                "sqlite" | "sqlite3" | "file" => {
+                    return sqlite::Form::read(scheme, driver, rest).map(Syntax::Sqlite);
+                }
+                "postgres" | "postgresql" => {
+                    return connection_string::read_url(rest).map(Syntax::Postgres);
+                }
+                _ => {}
+            }
+        }
+        if connection_string::is_key_value(text) {
+            return connection_string::read_key_value(text).map(Syntax::Postgres);
+        }
+        Ok(Syntax::Bare(text))
+    }
+}
