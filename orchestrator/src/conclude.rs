@@ -1,0 +1,126 @@
+//! What a finished run leaves: its record, its JUnit report, its result.
+
+use std::path::Path;
+
+use contract::{Class, Failure, Report};
+
+use crate::plan::Part;
+use crate::record::{self, RecordError, State};
+use crate::runner::{FailedStep, Runner};
+use crate::{CLEANUP_PASSED, RUN_RECORDED, STEP_PASSED, junit, present, signals};
+
+/// Closes the record and reports the run.
+pub(crate) fn finish(
+    runner: &mut Runner<'_>,
+    report: Report,
+    pipeline: &Path,
+    junit: Option<&Path>,
+) -> Report {
+    // Everything that the steps have left has to hold together once more.
+    if let Err(error) = runner.chain.news() {
+        runner.fault(&error);
+    }
+    let (code, class) = runner.code();
+    let run = &mut runner.record.run;
+    run.state = match runner.notes.interrupted_by {
+        Some(_) => State::Interrupted,
+        None if code == 0 => State::Passed,
+        None => State::Failed,
+    };
+    run.exit_code = Some(code);
+    run.class = Some(class);
+    run.evidence = Some(runner.chain.head().clone());
+    let recorded = runner.record.finish().and_then(|()| match junit {
+        Some(path) => write_junit(path, runner),
+        None => Ok(()),
+    });
+    if let Err(error) = recorded {
+        runner.fault(&error);
+    }
+    runner.line("");
+    for line in present::run(&runner.record.run) {
+        runner.line(&line);
+    }
+    fill(report, runner, pipeline)
+}
+
+/// Adds what the run came to to the warnings that it started with.
+fn fill(mut report: Report, runner: &Runner<'_>, pipeline: &Path) -> Report {
+    let (code, class) = runner.code();
+    let notes = &runner.notes;
+    for failed in &notes.failures {
+        report_failure(&mut report, failed, pipeline);
+    }
+    if let Some(signal) = notes.interrupted_by {
+        let what = format!("signal {} ended the run", signals::name(signal));
+        report.broken(&STEP_PASSED, &runner.plan.name, what);
+    }
+    if let Some(fault) = &notes.fault {
+        report.broken(&RUN_RECORDED, &runner.plan.name, fault);
+    }
+    if code == 0 {
+        report.held(&STEP_PASSED, &runner.plan.name);
+    }
+    report.fact("record", runner.record.path());
+    report.fact("evidence", runner.chain.head());
+    if runner.run.wants_json() {
+        // People have the table.
+        report.fact("steps", &runner.record.run.steps);
+    }
+    report.changed(notes.changed);
+    report.summary(match notes.failures.first() {
+        Some(failed) => format!(
+            "{} {} ({}) failed: {}",
+            failed.part.name(),
+            failed.number,
+            failed.name,
+            failed.verdict.said
+        ),
+        None if code == 0 => format!("all of {} steps passed", runner.plan.steps.len()),
+        None => "the run did not come to its end".to_owned(),
+    });
+    if code != 0 {
+        report.exit_as(code, class);
+    }
+    report
+}
+
+fn report_failure(report: &mut Report, failed: &FailedStep, pipeline: &Path) {
+    let check = match failed.part {
+        Part::Step => &STEP_PASSED,
+        Part::OnFailure | Part::Finally => &CLEANUP_PASSED,
+    };
+    let subject = format!("{} {} ({})", failed.part.name(), failed.number, failed.name);
+    let verdict = &failed.verdict;
+    let what = format!("{}: {}", verdict.class, verdict.said);
+    let mut remedy = format!("see {}", failed.log);
+    for (names, said) in [
+        (
+            &failed.withheld,
+            "set, but not passed to this step by its env",
+        ),
+        (&failed.unset, "asked for by its env, but not set"),
+    ] {
+        if !names.is_empty() {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            remedy.push_str(&format!("; {said}: {}", names.join(", ")));
+        }
+    }
+    let finding = report.broken(check, subject, what);
+    finding
+        .at(pipeline.display().to_string(), failed.line)
+        .remedy(remedy);
+}
+
+/// The failure that a record that can't be written is.
+pub(crate) fn own_fault(error: &RecordError) -> Failure {
+    let cause = std::error::Error::source(error);
+    Failure::caused_by(Class::Error, error.to_string(), cause.unwrap_or(error))
+        .remedy(RUN_RECORDED.remedy)
+}
+
+fn write_junit(path: &Path, runner: &Runner<'_>) -> Result<(), RecordError> {
+    let (record, notes) = (&runner.record, &runner.notes);
+    let document = junit::document(&runner.plan.name, &record.run, record.dir(), &notes.answers);
+    record::replace_file(path, document.as_bytes(), false)
+}

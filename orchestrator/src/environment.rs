@@ -1,0 +1,134 @@
+//! What a step's environment is.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+
+/// What a narrowed step gets without naming it: where things are, how to print, how to reach the
+/// network. `LC_*` and the proxy variables come on top.
+const BASE: [&str; 16] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "TERM",
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+    "CI",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "LOCKSTEP_ENV",
+];
+
+/// What a shell keeps for itself; nobody misses it.
+const SHELL: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
+
+/// The environment of one step.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(crate) variables: Vec<(OsString, OsString)>,
+    /// Names that were there and are not passed.
+    pub(crate) withheld: BTreeSet<String>,
+    /// Names that the step asks for and that are not set.
+    pub(crate) unset: BTreeSet<String>,
+}
+
+/// Narrows `inherited` to the base set and `asked`, unless nothing is asked for, and adds
+/// `own`, which wins.
+pub(crate) fn for_step(
+    inherited: impl IntoIterator<Item = (OsString, OsString)>,
+    asked: Option<&[String]>,
+    own: &[(&str, OsString)],
+) -> Environment {
+    let mut environment = Environment {
+        variables: Vec::new(),
+        withheld: BTreeSet::new(),
+        unset: asked.unwrap_or_default().iter().cloned().collect(),
+    };
+    for (name, value) in inherited {
+        let shown = name.to_string_lossy().into_owned();
+        let asked_for = asked.is_none_or(|asked| asked.contains(&shown));
+        environment.unset.remove(&shown);
+        if own.iter().any(|(own, _)| OsStr::new(own) == name) {
+            continue;
+        }
+        if asked_for || is_base(&shown) {
+            environment.variables.push((name, value));
+        } else if !SHELL.contains(&shown.as_str()) {
+            environment.withheld.insert(shown);
+        }
+    }
+    for (name, value) in own {
+        environment.unset.remove(*name);
+        environment
+            .variables
+            .push((OsString::from(name), value.clone()));
+    }
+    environment
+}
+
+fn is_base(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    BASE.contains(&name) || name.starts_with("LC_") || upper.ends_with("_PROXY")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inherited() -> Vec<(OsString, OsString)> {
+        [
+            "PATH",
+            "LC_ALL",
+            "https_proxy",
+            "PGSSLMODE",
+            "DATABASE_URL",
+            "LOCKSTEP_STEP",
+        ]
+        .map(|name| (name.into(), "inherited".into()))
+        .to_vec()
+    }
+
+    fn names(environment: &Environment) -> Vec<&str> {
+        environment
+            .variables
+            .iter()
+            .map(|(name, _)| name.to_str().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn without_a_list_everything_is_inherited_and_our_own_wins() {
+        let environment = for_step(inherited(), None, &[("LOCKSTEP_STEP", "01-a".into())]);
+        assert_eq!(environment.variables.len(), inherited().len());
+        assert!(environment.withheld.is_empty());
+        let own = ("LOCKSTEP_STEP".into(), "01-a".into());
+        assert_eq!(environment.variables.last(), Some(&own));
+    }
+
+    #[test]
+    fn a_list_narrows_and_what_it_withholds_is_named() {
+        let asked = ["DATABASE_URL".to_owned(), "APP_KEY".to_owned()];
+        let own = [("LOCKSTEP_STEP", OsString::from("01-a"))];
+        let environment = for_step(inherited(), Some(&asked), &own);
+        assert_eq!(
+            names(&environment),
+            [
+                "PATH",
+                "LC_ALL",
+                "https_proxy",
+                "DATABASE_URL",
+                "LOCKSTEP_STEP"
+            ]
+        );
+        assert_eq!(
+            environment.withheld,
+            BTreeSet::from(["PGSSLMODE".to_owned()])
+        );
+        assert_eq!(environment.unset, BTreeSet::from(["APP_KEY".to_owned()]));
+    }
+}

@@ -1,0 +1,165 @@
+//! Runs the steps that a pipeline file declares and stops at the first failure.
+//!
+//! Performs no check itself and opens no database. It decides before the first step whether the
+//! pipeline may run at all, supervises each step's processes, and hands the code of the first
+//! failing step on.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use contract::{Check, Tool};
+
+mod answers;
+mod armed;
+mod conclude;
+mod environment;
+mod github;
+mod junit;
+mod lock;
+mod output;
+mod pipeline;
+mod plan;
+mod prepare;
+mod present;
+mod programs;
+mod promise;
+mod record;
+mod runner;
+mod signals;
+mod start;
+mod strays;
+mod supervise;
+mod terminal;
+mod verdict;
+
+use prepare::prepare;
+
+const TOOL: Tool = contract::tool!([
+    PIPELINE_VALID,
+    ENVIRONMENT_AGREES,
+    ORDER_SAFE,
+    PROGRAM_RUNNABLE,
+    STEP_PASSED,
+    CLEANUP_PASSED,
+    RUN_RECORDED,
+]);
+
+const PIPELINE_VALID: Check = Check {
+    id: "pipeline-valid",
+    holds: "the pipeline file can be read, and each step says what it has to",
+    remedy: "correct the pipeline file",
+};
+
+const ENVIRONMENT_AGREES: Check = Check {
+    id: "environment-agrees",
+    holds: "the pipeline's environment is the one that this process is in",
+    remedy: "run the pipeline of this environment, or run this one where it belongs",
+};
+
+const ORDER_SAFE: Check = Check {
+    id: "order-safe",
+    holds: "nothing changes a protected database before it was verified and backed up, and nothing \
+            restores a snapshot that others have written past",
+    remedy: "put the steps in another order",
+};
+
+const PROGRAM_RUNNABLE: Check = Check {
+    id: "program-runnable",
+    holds: "every step's program is there and can be run",
+    remedy: "install the program, or correct its name",
+};
+
+const STEP_PASSED: Check = Check {
+    id: "step-passed",
+    holds: "every step exited with 0 and proved what it did",
+    remedy: "see the step's own output",
+};
+
+const CLEANUP_PASSED: Check = Check {
+    id: "cleanup-passed",
+    holds: "every on_failure and finally step that ran exited with 0",
+    remedy: "see the step's own output, and do by hand what it could not",
+};
+
+const RUN_RECORDED: Check = Check {
+    id: "run-recorded",
+    holds: "record, logs and evidence of the run are whole",
+    remedy: "make room or correct the permissions of the folder .lockstep",
+};
+
+/// What the codes of this program mean; those of the contract are the steps' own.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0        every step passed, and so did what had to follow
+  N        the code of the first step that failed, as it is
+  5        another run holds the lock
+  6        a step that changes something was ended, or gave no result
+  124      a step that changes nothing ran past its timeout
+  125      the pipeline can't be used, or the run can't be recorded
+  126      a step's program can't be run; seen before the first step
+  127      a step's program can't be found; seen before the first step
+  128+N    a step, or the run, was ended by signal N
+
+The steps that belong to Lockstep exit with
+  1 fail, 2 usage, 3 error, 4 unavailable, 5 busy, 6 partial";
+
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+struct Args {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(clap::Subcommand)]
+enum Act {
+    /// Run the pipeline.
+    Run {
+        #[command(flatten)]
+        files: Files,
+        /// Also write the run as JUnit XML to FILE.
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+    },
+    /// Say whether the pipeline could be run, and run nothing.
+    Check(Files),
+    /// Show what the pipeline would run, and run nothing.
+    List(Files),
+}
+
+#[derive(clap::Args)]
+struct Files {
+    /// The pipeline file.
+    #[arg(value_name = "PIPELINE")]
+    pipeline: PathBuf,
+    /// The settings, instead of lockstep.toml in the working folder.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let ended_by = Cell::new(None);
+    let code = contract::run(&TOOL, |args: Args, run| {
+        let report = match args.act {
+            Act::Run { files, junit } => {
+                start::run_pipeline(&files, junit.as_deref(), run, &ended_by)
+            }
+            Act::Check(files) => prepare(&files, run).map(|ready| {
+                let summary = format!("{} could be run", ready.plan.name);
+                ready.summed_up(summary)
+            }),
+            Act::List(files) => prepare(&files, run).map(|ready| {
+                present::plan(&ready.plan)
+                    .iter()
+                    .for_each(|line| run.announce(line));
+                let summary = format!("{} steps", ready.plan.all().count());
+                ready.summed_up(summary)
+            }),
+        };
+        Ok(report.unwrap_or_else(|refusal| refusal.report))
+    });
+    if let Some(signal) = ended_by.get() {
+        runner::end_by_signal(signal);
+    }
+    code
+}

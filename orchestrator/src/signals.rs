@@ -1,0 +1,132 @@
+//! The signals that end a run, and the one that a child sends when it ends.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+
+/// timeout(1) and some process managers send a signal to the process and to its group, so that it
+/// arrives twice. Within this time it is one request.
+const ONE_REQUEST: Duration = Duration::from_millis(200);
+
+/// Signals as something to poll.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    delivery: SignalDelivery<UnixStream, SignalOnly>,
+    stop: Option<(i32, Instant)>,
+    at_once: bool,
+    done: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Takes over INT, TERM, HUP and QUIT. One that is ignored stays ignored, as nohup(1) and
+    /// background jobs expect; TERM is taken over all the same.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptors left.
+    pub(crate) fn take_over() -> std::io::Result<Signals> {
+        let done = Arc::new(AtomicBool::new(false));
+        let ignored = ignored();
+        let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
+        let ending: Vec<i32> = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
+            .into_iter()
+            .filter(|signal| *signal == SIGTERM || !is_ignored(*signal))
+            .collect();
+        for signal in &ending {
+            signal_hook::flag::register_conditional_default(*signal, Arc::clone(&done))?;
+        }
+        let (read, write) = UnixStream::pair()?;
+        let all = ending.iter().chain(&[SIGCHLD]);
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, all)?;
+        Ok(Signals {
+            delivery,
+            stop: None,
+            at_once: false,
+            done,
+        })
+    }
+
+    /// Takes in what has arrived; true when a child may have ended.
+    pub(crate) fn note(&mut self) -> bool {
+        let mut child = false;
+        for signal in self.delivery.pending() {
+            if signal == SIGCHLD {
+                child = true;
+                continue;
+            }
+            match self.stop {
+                None => self.stop = Some((signal, Instant::now())),
+                Some((first, at)) if first == signal && at.elapsed() < ONE_REQUEST => {}
+                Some(_) => self.at_once = true,
+            }
+        }
+        child
+    }
+
+    /// The first signal that asked the run to end.
+    pub(crate) fn stop(&self) -> Option<i32> {
+        self.stop.map(|(signal, _)| signal)
+    }
+
+    /// Whether a second one asked it to end at once.
+    pub(crate) fn at_once(&self) -> bool {
+        self.at_once
+    }
+
+    /// Readable when there is something to [`note`](Signals::note).
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.delivery.get_read().as_fd()
+    }
+
+    /// Waits, but no longer than until a signal asks the run to end.
+    pub(crate) fn wait(&mut self, duration: Duration) {
+        let deadline = Instant::now() + duration;
+        while self.stop.is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let mut fds = [PollFd::from_borrowed_fd(self.fd(), PollFlags::IN)];
+            let _ = poll(&mut fds, Some(&timespec(left)));
+            self.note();
+        }
+    }
+
+    /// From now on these signals do what they do by default: the run is over.
+    pub(crate) fn give_back(&self) {
+        self.done.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A duration for poll(2).
+pub(crate) fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
+
+/// The signals that this process was started to ignore, signal 1 in the lowest bit.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+/// A signal's name without its prefix, or its number.
+pub(crate) fn name(signal: i32) -> String {
+    match signal_hook::low_level::signal_name(signal) {
+        Some(name) => name.trim_start_matches("SIG").to_owned(),
+        None => signal.to_string(),
+    }
+}

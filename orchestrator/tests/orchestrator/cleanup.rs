@@ -1,0 +1,138 @@
+//! What follows a run: when `on_failure` has a reason, and that `finally` always runs.
+
+use crate::bench::{Bench, foreign, ours, part};
+
+fn on_failure(acts: &str) -> String {
+    part("on_failure", "other/foreign", acts, "changes = \"nothing\"")
+}
+
+fn finally(acts: &str) -> String {
+    part("finally", "other/foreign", acts, "changes = \"nothing\"")
+}
+
+/// Runs `steps` and a failing step after them; whether `on_failure` ran.
+#[track_caller]
+fn undone(steps: &str) -> bool {
+    let bench = Bench::new();
+    let done = bench.run(&format!(
+        "{steps}{}{}",
+        on_failure("touch=undone"),
+        finally("touch=last")
+    ));
+    assert_ne!(done.code, Some(0), "{done:#?}");
+    assert!(bench.path("last").exists(), "{done:#?}");
+    bench.path("undone").exists()
+}
+
+#[test]
+fn on_failure_runs_if_something_was_changed_or_may_have_been() {
+    let fails = foreign("exit=1", "nothing");
+    for (step, expected) in [
+        (ours("verify-env", "result=pass"), false),
+        (ours("backup-snapshot", "result=pass,no"), false),
+        (ours("deploy-db", "result=pass,no"), false),
+        (ours("deploy-db", "result=pass,yes"), true),
+        (ours("deploy-db", "result=pass,unknown"), true),
+        (ours("freeze-db", "result=pass,yes"), false),
+        (ours("thaw-db", "result=pass,yes"), false),
+        (ours("mark-db", "result=pass,yes"), false),
+        (foreign("", "nothing"), false),
+        (foreign("", "files"), false),
+        (foreign("", "service"), true),
+        (foreign("", "database"), true),
+        // A script that calls a program of the suite does not hide what that one reports.
+        (foreign("result=pass,yes", "nothing"), true),
+    ] {
+        assert_eq!(undone(&format!("{step}{fails}")), expected, "{step}");
+    }
+}
+
+#[test]
+fn the_failing_step_itself_counts_too() {
+    for (step, expected) in [
+        (ours("deploy-db", "result=fail,no|exit=1"), false),
+        (ours("deploy-db", "exit=2"), false),
+        (ours("deploy-db", "result=partial,unknown|exit=6"), true),
+        (ours("deploy-db", "result=partial,yes|exit=6"), true),
+        (ours("deploy-db", "kill=9"), true),
+        (ours("deploy-db", ""), true),
+        (ours("deploy-db", "exit=101"), true),
+        (ours("freeze-db", "kill=9"), false),
+        (foreign("exit=1", "database"), true),
+        (foreign("exit=1", "service"), true),
+        (foreign("exit=1", "files"), false),
+    ] {
+        assert_eq!(undone(&step), expected, "{step}");
+    }
+}
+
+#[test]
+fn a_neighbour_who_holds_the_lock_is_not_restored_over() {
+    let busy = ours("deploy-db", "result=busy,no|exit=5");
+    assert!(!undone(&busy));
+    let stopped = foreign("", "service");
+    assert!(!undone(&format!("{stopped}{busy}")));
+    // What this run did itself is undone all the same.
+    let deployed = ours("deploy-db", "result=pass,yes");
+    assert!(undone(&format!("{deployed}{busy}")));
+    assert!(undone(&format!(
+        "{stopped}{}",
+        ours("deploy-db", "result=fail|exit=1")
+    )));
+}
+
+#[test]
+fn cleanup_knows_what_failed_and_never_replaces_its_code() {
+    let bench = Bench::new();
+    let done = bench.run(&format!(
+        "{}{}{}{}",
+        ours("deploy-db", "result=partial,yes|exit=6"),
+        on_failure("env=LOCKSTEP_FAILED_STEP|env=LOCKSTEP_FAILED_CODE|exit=3"),
+        on_failure("touch=after"),
+        finally("env=LOCKSTEP_FAILED_CLASS|exit=9"),
+    ));
+    done.exited(6)
+        .says("LOCKSTEP_FAILED_STEP=deploy-db\nLOCKSTEP_FAILED_CODE=6\n")
+        .says("LOCKSTEP_FAILED_CLASS=partial\n")
+        .says("FAIL cleanup-passed on_failure 1")
+        .says("FAIL cleanup-passed finally 1");
+    assert!(!bench.path("after").exists());
+    assert_eq!(
+        bench.states(),
+        [
+            "01-deploy-db failed",
+            "on_failure-01-foreign failed",
+            "on_failure-02-foreign skipped",
+            "finally-01-foreign failed",
+        ]
+    );
+}
+
+#[test]
+fn every_finally_step_runs_and_a_failed_one_is_no_success() {
+    let bench = Bench::new();
+    let done = bench.run(&format!(
+        "{}{}{}{}",
+        ours("verify-env", "result=pass"),
+        on_failure("touch=undone"),
+        finally("env=LOCKSTEP_FAILED_STEP|exit=7"),
+        finally("touch=last"),
+    ));
+    done.exited(7).says("LOCKSTEP_FAILED_STEP=\n");
+    assert!(bench.path("last").exists());
+    assert!(!bench.path("undone").exists());
+}
+
+#[test]
+fn cleanup_is_bounded_too() {
+    let bench = Bench::new();
+    let keys = "changes = \"nothing\"\ntimeout = \"50ms\"\ngrace = \"50ms\"";
+    let done = bench.run(&format!(
+        "{}{}{}",
+        ours("verify-env", "exit=1"),
+        part("finally", "other/foreign", "ignore=15|sleep", keys),
+        finally("touch=last"),
+    ));
+    done.exited(1).says("timeout");
+    assert!(bench.path("last").exists());
+}

@@ -1,0 +1,92 @@
+//! One run at a time, also when its orchestrator is gone.
+
+use rustix::process::Signal;
+
+use crate::bench::{Bench, foreign, lives, ours, until};
+
+#[test]
+fn a_second_run_is_told_who_holds_the_lock() {
+    let bench = Bench::new();
+    let running = bench.start(&ours("verify-env", "touch=up|until=go|result=pass"));
+    bench.until("up");
+    let done = bench.finish(&mut bench.command(&["run", "p.toml"]));
+    let holder = format!("process {} on ", running.child.id());
+    done.exited(5)
+        .says("another run holds")
+        .says("pipeline p,")
+        .says(&holder);
+    // Looking needs no lock.
+    bench
+        .finish(&mut bench.command(&["check", "p.toml"]))
+        .exited(0);
+    bench.write("go", "");
+    running.wait().exited(0);
+    assert_eq!(bench.records().len(), 1);
+    bench.run(&ours("verify-env", "result=pass")).exited(0);
+}
+
+#[test]
+fn another_environment_is_another_lock() {
+    let bench = Bench::new();
+    let head = |name: &str| format!("environment = {name:?}\n");
+    let running = bench.start(&format!(
+        "{}{}",
+        head("a"),
+        ours("verify-env", "touch=up|until=go|result=pass")
+    ));
+    bench.until("up");
+    bench
+        .run(&format!(
+            "{}{}",
+            head("b"),
+            ours("verify-env", "result=pass")
+        ))
+        .exited(0);
+    bench
+        .run(&format!(
+            "{}{}",
+            head("a"),
+            ours("verify-env", "result=pass")
+        ))
+        .exited(5);
+    bench.write("go", "");
+    running.wait().exited(0);
+}
+
+/// Kills the orchestrator while its step waits, and says whether the lock is still held.
+fn held_after_kill(step: &str) -> (Bench, bool) {
+    let bench = Bench::new();
+    let running = bench.start(step);
+    bench.until("up");
+    running.signal(Signal::KILL);
+    let mut running = running;
+    running.child.wait().unwrap();
+    let done = bench.run(&ours("verify-env", "result=pass"));
+    let held = done.code == Some(5);
+    assert!(held || done.code == Some(0), "{done:#?}");
+    (bench, held)
+}
+
+#[test]
+fn a_change_that_goes_on_without_its_orchestrator_keeps_the_lock() {
+    let (bench, held) = held_after_kill(&ours("deploy-db", "note=pids|touch=up|until=go"));
+    assert!(held);
+    let deploy = bench.noted("pids")[0];
+    assert!(lives(deploy));
+    bench.write("go", "");
+    until("the change ends", || !lives(deploy));
+    bench.run(&ours("verify-env", "result=pass")).exited(0);
+}
+
+#[test]
+fn what_changes_nothing_and_what_is_foreign_does_not() {
+    for step in [
+        ours("verify-env", "touch=up|until=go"),
+        foreign("touch=up|until=go", "service"),
+        foreign("touch=up|until=go", "database"),
+    ] {
+        let (bench, held) = held_after_kill(&step);
+        assert!(!held, "{step}");
+        bench.write("go", "");
+    }
+}

@@ -1,0 +1,200 @@
+//! What is refused before the first step.
+
+use crate::bench::{Bench, Done, foreign, ours};
+
+/// Runs a pipeline whose first step would leave a file.
+#[track_caller]
+fn refused(bench: &Bench, rest: &str, code: i32) -> Done {
+    let done = bench.run(&format!(
+        "{}{rest}",
+        ours("verify-env", "touch=ran|result=pass")
+    ));
+    done.exited(code);
+    assert!(!bench.path("ran").exists(), "{done:#?}");
+    done
+}
+
+#[test]
+fn a_missing_program_in_the_last_place_is_seen_before_the_first_step() {
+    let bench = Bench::new();
+    for part in ["step", "on_failure", "finally"] {
+        for program in ["no-such-program", "./no/such", "verify-nothing"] {
+            let changes = if program.starts_with("verify") {
+                ""
+            } else {
+                "changes = \"nothing\""
+            };
+            let rest = format!("[[{part}]]\nrun = [{program:?}]\n{changes}\n");
+            refused(&bench, &rest, 127)
+                .says(program)
+                .says("program-runnable");
+        }
+    }
+    assert!(!bench.path(".lockstep").exists());
+}
+
+#[test]
+fn a_program_that_is_not_executable_is_seen_too() {
+    let bench = Bench::new();
+    bench.write("data", "x");
+    let rest = "[[step]]\nrun = [\"./data\"]\nchanges = \"nothing\"\n";
+    refused(&bench, rest, 126).says("may not be executed");
+}
+
+#[test]
+fn a_program_that_the_kernel_refuses_after_all_is_126() {
+    let bench = Bench::new();
+    bench.write("broken", "\u{7f}ELF, or so it says");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(bench.path("broken"), mode).unwrap();
+    let step = "[[step]]\nrun = [\"./broken\"]\nchanges = \"database\"\ntimeout = \"1m\"\n";
+    bench
+        .run(&format!("{step}{}", ours("verify-env", "touch=ran")))
+        .exited(126);
+    assert!(!bench.path("ran").exists());
+    assert_eq!(bench.record()["steps"][0]["changed"], "no");
+}
+
+#[test]
+fn a_pipeline_that_can_not_be_used_is_125() {
+    let bench = Bench::new();
+    refused(&bench, "[[step]]\nrun = [\"a\"]\ntimout = \"5s\"\n", 125)
+        .says("did you mean \"timeout\"")
+        .says("at: p.toml:");
+    refused(&bench, "[[step]]\nrun = [\"deploy-db\"]\n", 125).says("timeout of its own");
+    refused(&bench, "\0", 125);
+    refused(&bench, &" ".repeat(1 << 20), 125).says("larger than 1048576 bytes");
+    std::fs::write(bench.path("p.toml"), b"pipeline = 1\n# \xff\n").unwrap();
+    let run = |path: &str| bench.finish(&mut bench.command(&["run", path]));
+    run("p.toml").exited(125).says("line 2: not UTF-8");
+    run("no-such-file")
+        .exited(125)
+        .says("cannot read no-such-file");
+    run(".").exited(125).says("cannot read .");
+    assert!(!bench.path(".lockstep").exists());
+}
+
+#[test]
+fn the_process_has_to_be_in_the_pipelines_environment() {
+    let bench = Bench::new();
+    bench.write(
+        "lockstep.toml",
+        "[environment]\nvariable = \"APP_ENV\"\n[environments.dev]\nprotected = false\n",
+    );
+    let deploy = |name: &str| {
+        format!(
+            "environment = {name:?}\n{}",
+            ours("deploy-db", "result=pass")
+        )
+    };
+    let run = |name: &str, set: &[(&str, &str)]| {
+        bench.pipeline(&deploy(name));
+        let mut command = bench.command(&["run", "p.toml"]);
+        bench.finish(command.envs(set.iter().copied()))
+    };
+    run("dev", &[("LOCKSTEP_ENV", "dev")]).exited(0);
+    run("dev", &[])
+        .exited(0)
+        .says("WARN environment-agrees")
+        .says("LOCKSTEP_ENV=dev");
+    bench.write("other.toml", "[environments.dev]\nprotected = false\n");
+    let mut command = bench.command(&["run", "p.toml", "--config", "other.toml"]);
+    bench
+        .finish(command.env("LOCKSTEP_ENV", "dev"))
+        .exited(0)
+        .says("give the steps the same --config");
+    for variable in ["LOCKSTEP_ENV", "APP_ENV"] {
+        run("dev", &[(variable, "production")])
+            .exited(125)
+            .says("environment-agrees")
+            .says("expected: dev");
+    }
+    // Protected unless it says otherwise, so the order counts.
+    run("production", &[("LOCKSTEP_ENV", "production")])
+        .exited(125)
+        .says("order-safe");
+    bench.pipeline(&ours("deploy-db", "result=pass"));
+    let mut command = bench.command(&["run", "p.toml"]);
+    bench
+        .finish(command.env("LOCKSTEP_ENV", "production"))
+        .exited(125)
+        .says("order-safe");
+    bench.write("lockstep.toml", "[environmets]\n");
+    run("dev", &[]).exited(125).says("lockstep.toml");
+}
+
+#[test]
+fn the_variable_is_never_set_for_the_steps() {
+    let bench = Bench::new();
+    let steps = [
+        "environment = \"production\"\n",
+        &ours("verify-migrations", "result=pass"),
+        &ours("backup-snapshot", "result=pass"),
+        &ours("deploy-db", "env=LOCKSTEP_ENV|result=pass"),
+    ];
+    let done = bench.run(&steps.concat());
+    done.exited(0)
+        .says("LOCKSTEP_ENV=\n")
+        .says("WARN environment-agrees");
+}
+
+#[test]
+fn check_and_list_touch_nothing() {
+    let bench = Bench::new();
+    bench.pipeline(&format!(
+        "{}{}",
+        ours("verify-env", "touch=ran"),
+        foreign("touch=ran", "files")
+    ));
+    for act in ["check", "list"] {
+        bench.finish(&mut bench.command(&[act, "p.toml"])).exited(0);
+    }
+    let listed = bench.finish(&mut bench.command(&["list", "p.toml"]));
+    listed
+        .says("bin/verify-env touch=ran")
+        .says("declared: changes files");
+    assert!(!bench.path("ran").exists() && !bench.path(".lockstep").exists());
+    bench.pipeline("[[step]]\nrun = [\"no-such-program\"]\nchanges = \"nothing\"\n");
+    for act in ["check", "list"] {
+        bench
+            .finish(&mut bench.command(&[act, "p.toml"]))
+            .exited(127);
+    }
+}
+
+#[test]
+fn a_run_that_can_not_be_recorded_does_not_start() {
+    let bench = Bench::new();
+    bench.write(".lockstep", "a file where a folder should be");
+    refused(&bench, "", 125).says(".lockstep");
+    std::fs::remove_file(bench.path(".lockstep")).unwrap();
+    bench.pipeline(&ours("verify-env", "touch=ran|result=pass"));
+    let mut command = bench.command(&["run", "p.toml", "--junit", "no/such/folder/j.xml"]);
+    bench.finish(&mut command).exited(125).says("j.xml");
+    assert!(!bench.path("ran").exists());
+}
+
+#[test]
+fn the_readmes_pipeline_can_be_run() {
+    let bench = Bench::new();
+    let readme = include_str!("../../README.md");
+    let (_, example) = readme.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    bench.write("p.toml", example);
+    bench
+        .finish(&mut bench.command(&["check", "p.toml"]))
+        .exited(0);
+    // Each rule that it explains is one that it would break otherwise.
+    for (from, to) in [
+        ("[\"verify-migrations\"]", "[\"verify-env\"]"),
+        ("[\"freeze-db\", \"--for\", \"30m\"]", "[\"verify-env\"]"),
+        ("timeout = \"20m\"                  # what", "# what"),
+        ("changes = \"service\"  ", "# "),
+    ] {
+        assert!(example.contains(from), "{from}");
+        bench.write("p.toml", &example.replace(from, to));
+        bench
+            .finish(&mut bench.command(&["check", "p.toml"]))
+            .exited(125);
+    }
+}
