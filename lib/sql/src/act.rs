@@ -1,0 +1,225 @@
+//! What a statement does, in the same terms for both dialects. Rules, hindrances and the set of
+//! touched tables are all made from this, so that none of them knows a parser.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::Hindrance;
+
+/// One thing that a statement does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Act {
+    /// 1-based.
+    pub(crate) line: u32,
+    /// False inside a block of code, which may not come to it.
+    pub(crate) certain: bool,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    CreateTable(CreateTable),
+    RenameTable {
+        from: Name,
+        to: Name,
+    },
+    RenameColumn {
+        table: Name,
+        from: String,
+        to: String,
+    },
+    AddColumn {
+        table: Name,
+        column: Column,
+        if_not_exists: bool,
+    },
+    DropTable(Name),
+    DropColumn {
+        table: Name,
+        column: String,
+    },
+    ChangeType {
+        table: Name,
+        column: String,
+        to: Type,
+        /// No USING, or one that only casts the column itself.
+        plain: bool,
+    },
+    Truncate {
+        table: Name,
+        cascade: bool,
+    },
+    Delete {
+        table: Name,
+        every_row: bool,
+    },
+    Update {
+        table: Name,
+        every_row: bool,
+        columns: Vec<String>,
+    },
+    Insert {
+        table: Name,
+        /// The tables that the rows are read from, as far as they are named.
+        from: Vec<Name>,
+        /// If the statement only carries all rows of one table over.
+        copy: Option<Copy>,
+    },
+    /// Anything else that concerns a table: an index, a trigger, a constraint.
+    Touch(Name),
+    /// A table gets another one's rows without reading them, as a parent or a partitioned table.
+    Adopt {
+        parent: Name,
+    },
+    CreateSchema(String),
+    DropSchema(String),
+    DropDatabase(String),
+    DropOwned(String),
+    DropExtension(String),
+    /// A type or the like, together with the columns that use it.
+    DropCascade {
+        what: &'static str,
+        name: String,
+    },
+    /// Code whose statements can't be read.
+    Unread {
+        subject: &'static str,
+        message: String,
+    },
+    WritableSchema(String),
+    /// Names without a schema may mean other tables from here on.
+    ForgetPath,
+    /// What was done before may be undone.
+    ForgetAll,
+    Hindered(Hindrance),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CreateTable {
+    pub(crate) table: Name,
+    pub(crate) temporary: bool,
+    pub(crate) if_not_exists: bool,
+    /// Columns that hold values of their own; None if some come from elsewhere.
+    pub(crate) columns: Option<Vec<Column>>,
+    /// Rows can come to it from others without being written to it, as with a partition.
+    pub(crate) dependent: bool,
+    /// The tables that `AS SELECT` reads.
+    pub(crate) from: Vec<Name>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// None in SQLite, where a type holds everything.
+    pub(crate) ty: Option<Type>,
+}
+
+/// A PostgreSQL type as [`crate::rules`] compares them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Type {
+    /// Lower-cased, with the standard's long names, without `pg_catalog`.
+    pub(crate) name: String,
+    pub(crate) args: Vec<u32>,
+    pub(crate) array: bool,
+}
+
+/// `INSERT INTO a SELECT … FROM source`, with every row of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Copy {
+    pub(crate) source: Name,
+    /// The columns of the source that are read; None for all.
+    pub(crate) columns: Option<BTreeSet<String>>,
+}
+
+/// A table's name as its engine compares it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Name {
+    pub(crate) schema: Option<String>,
+    pub(crate) name: String,
+}
+
+impl Name {
+    /// The name beside this one: in the same schema.
+    pub(crate) fn sibling(&self, name: String) -> Name {
+        Name {
+            schema: self.schema.clone(),
+            name,
+        }
+    }
+
+    /// Whether the name itself says that the table ends with its session.
+    pub(crate) fn is_temporary(&self) -> bool {
+        let schema = self.schema.as_deref().unwrap_or_default();
+        schema == "temp" || schema.starts_with("pg_temp")
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{schema}.")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if !self.args.is_empty() {
+            let args: Vec<String> = self.args.iter().map(u32::to_string).collect();
+            write!(f, "({})", args.join(","))?;
+        }
+        if self.array {
+            f.write_str("[]")?;
+        }
+        Ok(())
+    }
+}
+
+impl What {
+    /// Whether it changes what Lockstep keeps in the database: the schema `lockstep` on PostgreSQL,
+    /// tables with the prefix `lockstep_` on SQLite.
+    pub(crate) fn is_on_own_tables(&self) -> bool {
+        match self {
+            What::CreateSchema(schema) | What::DropSchema(schema) => schema == "lockstep",
+            what => what
+                .tables()
+                .into_iter()
+                .any(|name| match name.schema.as_deref() {
+                    Some("main") | None => name.name.starts_with("lockstep_"),
+                    Some(schema) => schema == "lockstep",
+                }),
+        }
+    }
+
+    /// The tables that the act changes, by name.
+    pub(crate) fn tables(&self) -> Vec<&Name> {
+        match self {
+            What::CreateTable(create) => vec![&create.table],
+            What::RenameTable { from, to } => vec![from, to],
+            What::RenameColumn { table, .. }
+            | What::AddColumn { table, .. }
+            | What::DropColumn { table, .. }
+            | What::ChangeType { table, .. }
+            | What::Truncate { table, .. }
+            | What::Delete { table, .. }
+            | What::Update { table, .. }
+            | What::Insert { table, .. }
+            | What::DropTable(table)
+            | What::Touch(table)
+            | What::Adopt { parent: table } => vec![table],
+            What::CreateSchema(_)
+            | What::DropSchema(_)
+            | What::DropDatabase(_)
+            | What::DropOwned(_)
+            | What::DropExtension(_)
+            | What::DropCascade { .. }
+            | What::Unread { .. }
+            | What::WritableSchema(_)
+            | What::ForgetPath
+            | What::ForgetAll
+            | What::Hindered(_) => Vec::new(),
+        }
+    }
+}

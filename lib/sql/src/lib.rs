@@ -1,0 +1,61 @@
+//! SQL of both dialects read by real parsers: statements, tokens, rules on what loses data.
+//!
+//! Everything here is a pure function of the text. Nothing is connected to, and reading never fails:
+//! what a parser can't read is data, for the caller to report.
+
+mod act;
+mod depth;
+mod digest;
+mod directives;
+mod hindrance;
+mod history;
+mod lex;
+mod lines;
+mod names;
+mod postgres;
+mod rebuild;
+mod rules;
+mod script;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub use digest::{is_empty, token_digest};
+pub use directives::{Allowance, Directives, Problem, directives};
+pub use hindrance::{Hindered, Hindrance, hindrances, tables_touched};
+pub use names::names;
+pub use rules::{RULES, Rule, Violation, allowable, violations, violations_of};
+pub use script::{Kind, Script, Statement, SyntaxError, parse};
+
+/// What a file allows itself so that it may sort before one that is already applied. No rule on SQL:
+/// the ledger comparison asks for it.
+pub const OUT_OF_ORDER: &str = "out-of-order";
+
+/// What a file allows itself so that it may do nothing: an empty one that was applied somewhere can
+/// be neither deleted nor filled. No rule either.
+pub const NO_STATEMENT: &str = "no-statement";
+
+/// The SQL of one engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+impl Dialect {
+    /// `sqlite` or `postgres`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgres",
+        }
+    }
+}
+
+/// The text without a byte order mark at its start. SQLite skips one; PostgreSQL calls it a syntax
+/// error, so that it must not be sent.
+pub fn without_byte_order_mark(sql: &str) -> &str {
+    &sql[lex::byte_order_mark(sql)..]
+}

@@ -1,0 +1,106 @@
+//! What does not go with the runner's transaction or its session.
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::tree::{child, descendant_token, descendants, has, name, tokens};
+use crate::Hindrance;
+use crate::act::What;
+
+pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
+    use SyntaxKind::*;
+    let hindered = |hindrance| vec![What::Hindered(hindrance)];
+    match node.kind() {
+        BEGIN
+        | COMMIT_TRANSACTION
+        | ROLLBACK_TRANSACTION
+        | PREPARE_TRANSACTION
+        | PLPGSQL_COMMIT_STMT
+        | PLPGSQL_ROLLBACK_STMT => hindered(Hindrance::EndsTransaction),
+        ROLLBACK_TO_SAVEPOINT => vec![What::ForgetAll],
+        VACUUM | CREATE_DATABASE | DROP_DATABASE | ALTER_SYSTEM | CREATE_TABLESPACE
+        | DROP_TABLESPACE | CREATE_SUBSCRIPTION | DROP_SUBSCRIPTION | COMMIT_PREPARED
+        | ROLLBACK_PREPARED => hindered(Hindrance::NeedsNoTransaction),
+        CREATE_INDEX | DROP_INDEX if has(node, CONCURRENTLY_KW) => {
+            hindered(Hindrance::NeedsNoTransaction)
+        }
+        DETACH_CONCURRENTLY => hindered(Hindrance::NeedsNoTransaction),
+        REINDEX if reindexes_in_steps(node) => hindered(Hindrance::NeedsNoTransaction),
+        // Without a table it goes through all of them, one transaction each.
+        CLUSTER | REPACK if descendants(node, PATH_REF).next().is_none() => {
+            hindered(Hindrance::NeedsNoTransaction)
+        }
+        REPACK if descendant_token(node, CONCURRENTLY_KW).is_some() => {
+            hindered(Hindrance::NeedsNoTransaction)
+        }
+        ALTER_DATABASE if has(node, SET_TABLESPACE) => hindered(Hindrance::NeedsNoTransaction),
+        ALTER_SUBSCRIPTION if descendant_token(node, PUBLICATION_KW).is_some() => {
+            hindered(Hindrance::NeedsNoTransaction)
+        }
+        DISCARD if descendants(node, DISCARD_ALL).next().is_some() => {
+            let mut acts = hindered(Hindrance::ReleasesLock);
+            acts.push(What::ForgetPath);
+            acts
+        }
+        COPY_STDIN => hindered(Hindrance::CopyFromStdin),
+        COPY_STDOUT => hindered(Hindrance::CopyToStdout),
+        SET if sets_path(node) => vec![What::ForgetPath],
+        // Whose "$user" schema and temporary tables a name means.
+        SET_ROLE | SET_SESSION_AUTH | RESET | RESET_ROLE | RESET_SESSION_AUTH | DISCARD => {
+            vec![What::ForgetPath]
+        }
+        CALL_EXPR => call(node),
+        _ => Vec::new(),
+    }
+}
+
+fn reindexes_in_steps(node: &SyntaxNode) -> bool {
+    use SyntaxKind::*;
+    has(node, REINDEX_TARGET_SCHEMA)
+        || has(node, REINDEX_TARGET_DATABASE)
+        || has(node, REINDEX_TARGET_SYSTEM)
+        || descendant_token(node, CONCURRENTLY_KW).is_some()
+}
+
+fn sets_path(node: &SyntaxNode) -> bool {
+    has(node, SyntaxKind::SET_SCHEMA_VALUE)
+        || setting(node).is_some_and(|name| name == "search_path")
+}
+
+fn setting(node: &SyntaxNode) -> Option<String> {
+    let config = child(node, SyntaxKind::SET_CONFIG)?;
+    let parameter = child(&config, SyntaxKind::CONFIG_PARAMETER_REF)?;
+    Some(name(&parameter)?.to_string())
+}
+
+/// Whether the statement makes the server read strings in another way than the parser does.
+pub(super) fn changes_strings(node: &SyntaxNode) -> bool {
+    if node.kind() != SyntaxKind::SET
+        || setting(node).is_none_or(|name| name != "standard_conforming_strings")
+    {
+        return false;
+    }
+    let value = tokens(node)
+        .filter(|token| token.kind() != SyntaxKind::SEMICOLON)
+        .last();
+    value.is_none_or(|value| {
+        let value = value.text().trim_matches('\'').to_ascii_lowercase();
+        !matches!(value.as_str(), "on" | "true" | "yes" | "1" | "default")
+    })
+}
+
+fn call(node: &SyntaxNode) -> Vec<What> {
+    let Some(function) = node.first_child() else {
+        return Vec::new();
+    };
+    let last = tokens(&function).last();
+    match last
+        .map(|token| token.text().to_ascii_lowercase())
+        .as_deref()
+    {
+        Some("set_config") => vec![What::ForgetPath],
+        Some("pg_advisory_unlock" | "pg_advisory_unlock_shared" | "pg_advisory_unlock_all") => {
+            vec![What::Hindered(Hindrance::ReleasesLock)]
+        }
+        _ => Vec::new(),
+    }
+}

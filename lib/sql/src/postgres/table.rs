@@ -1,0 +1,311 @@
+//! What statements do to tables and to what holds them.
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::tree::{child, children, descendants, has, identifier, name, tokens};
+use super::{expr, types};
+use crate::act::{Column, CreateTable, Name, What};
+
+pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
+    use SyntaxKind::*;
+    match node.kind() {
+        CREATE_TABLE | CREATE_TABLE_AS => create_table(node).into_iter().collect(),
+        SELECT_INTO => select_into(node).into_iter().collect(),
+        ALTER_TABLE => altered(node).map(What::Touch).into_iter().collect(),
+        DROP_COLUMN | ALTER_COLUMN | ADD_COLUMN | RENAME_COLUMN | TABLE_RENAME_TO | SET_SCHEMA
+        | ATTACH_PARTITION | INHERIT_TABLE => alter_table(node).into_iter().collect(),
+        ALTER_TYPE => drop_attribute(node),
+        DROP_TABLE => named(node, TABLE_NAME_REF).map(What::DropTable).collect(),
+        TRUNCATE => truncate(node),
+        DELETE => delete(node).into_iter().collect(),
+        UPDATE => update(node).into_iter().collect(),
+        MERGE => merge(node),
+        INSERT => insert(node).into_iter().collect(),
+        COPY => copy_into(node).into_iter().collect(),
+        CREATE_INDEX | CREATE_TRIGGER => named(node, TABLE_RELATION_NAME)
+            .chain(named(node, TABLE_NAME_REF))
+            .map(What::Touch)
+            .collect(),
+        CREATE_SCHEMA if !has(node, IF_NOT_EXISTS) => schema_of(node)
+            .map(What::CreateSchema)
+            .into_iter()
+            .collect(),
+        ALTER_SCHEMA if descendants(node, SCHEMA_RENAME_TO).next().is_some() => {
+            vec![What::ForgetAll]
+        }
+        DROP_SCHEMA => children(node, SCHEMA_REF)
+            .map(|schema| What::DropSchema(identifier(&schema)))
+            .collect(),
+        DROP_DATABASE => children(node, DATABASE_REF)
+            .map(|database| What::DropDatabase(identifier(&database)))
+            .collect(),
+        DROP_OWNED => descendants(node, ROLE_REF)
+            .filter_map(|role| tokens(&role).next())
+            .map(|role| What::DropOwned(role.text().to_owned()))
+            .collect(),
+        DROP_EXTENSION => children(node, EXTENSION_REF)
+            .map(|extension| What::DropExtension(identifier(&extension)))
+            .collect(),
+        DROP_TYPE => drop_cascade(node, "type"),
+        DROP_DOMAIN => drop_cascade(node, "domain"),
+        DROP_COLLATION => drop_cascade(node, "collation"),
+        DROP_ACCESS_METHOD => drop_cascade(node, "access method"),
+        _ => Vec::new(),
+    }
+}
+
+fn named(node: &SyntaxNode, kind: SyntaxKind) -> impl Iterator<Item = Name> {
+    children(node, kind).filter_map(|child| name(&child))
+}
+
+fn create_table(node: &SyntaxNode) -> Option<What> {
+    use SyntaxKind::*;
+    let mut table = name(&child(node, TABLE_NAME)?)?;
+    if let Some(schema) = node
+        .parent()
+        .filter(|parent| parent.kind() == CREATE_SCHEMA)
+    {
+        table.schema = table.schema.or_else(|| schema_of(&schema));
+    }
+    let temporary = table.is_temporary() || is_temporary(node);
+    // It ends with the transaction: a later name means another table.
+    let ends = child(node, ON_COMMIT).is_some_and(|end| tokens(&end).any(|t| t.kind() == DROP_KW));
+    if temporary && ends {
+        return None;
+    }
+    let args = child(node, TABLE_ARG_LIST);
+    let of_others = [INHERITS, OF_TYPE, PARTITION_OF]
+        .iter()
+        .any(|kind| has(node, *kind))
+        || args.as_ref().is_some_and(|args| has(args, LIKE_CLAUSE));
+    let columns = args.iter().flat_map(|args| children(args, COLUMN));
+    let columns: Vec<Column> = columns.filter_map(|node| column(&node)).collect();
+    let is_query = node.kind() == CREATE_TABLE_AS;
+    Some(What::CreateTable(CreateTable {
+        table,
+        temporary,
+        if_not_exists: has(node, IF_NOT_EXISTS),
+        columns: (!of_others && !is_query).then_some(columns),
+        dependent: has(node, PARTITION_OF),
+        from: if is_query { sources(node) } else { Vec::new() },
+    }))
+}
+
+fn is_temporary(node: &SyntaxNode) -> bool {
+    has(node, SyntaxKind::TEMP)
+}
+
+fn select_into(node: &SyntaxNode) -> Option<What> {
+    let into = child(node, SyntaxKind::INTO_CLAUSE)?;
+    let table = name(&child(&into, SyntaxKind::TABLE_NAME)?)?;
+    Some(What::CreateTable(CreateTable {
+        temporary: table.is_temporary() || is_temporary(&into),
+        table,
+        if_not_exists: false,
+        columns: None,
+        dependent: false,
+        from: sources(node),
+    }))
+}
+
+/// The tables that a query below the node reads. Names of common table expressions come along, which
+/// does no harm.
+fn sources(node: &SyntaxNode) -> Vec<Name> {
+    descendants(node, SyntaxKind::RELATION_NAME_REF)
+        .filter_map(|table| name(&table))
+        .collect()
+}
+
+fn column(node: &SyntaxNode) -> Option<Column> {
+    Some(Column {
+        name: identifier(&child(node, SyntaxKind::COLUMN_NAME)?),
+        ty: types::of(node),
+    })
+}
+
+/// The table of an ALTER TABLE.
+fn altered(node: &SyntaxNode) -> Option<Name> {
+    if node.kind() != SyntaxKind::ALTER_TABLE {
+        return None;
+    }
+    name(&child(node, SyntaxKind::TABLE_RELATION_NAME)?)
+}
+
+/// One action of an ALTER TABLE.
+fn alter_table(action: &SyntaxNode) -> Option<What> {
+    use SyntaxKind::*;
+    let table = altered(&action.parent()?)?;
+    let column_ref = || Some(identifier(&child(action, COLUMN_NAME_REF)?));
+    Some(match action.kind() {
+        DROP_COLUMN => What::DropColumn {
+            table,
+            column: column_ref()?,
+        },
+        ALTER_COLUMN => {
+            let change = child(action, SET_TYPE)?;
+            let column = column_ref()?;
+            What::ChangeType {
+                table,
+                plain: types::is_plain(&change, &column),
+                to: types::of(&change).unwrap_or_else(types::unknown),
+                column,
+            }
+        }
+        ADD_COLUMN => What::AddColumn {
+            table,
+            column: column(action)?,
+            if_not_exists: has(action, IF_NOT_EXISTS),
+        },
+        RENAME_COLUMN => What::RenameColumn {
+            table,
+            from: column_ref()?,
+            to: identifier(&child(action, COLUMN_NAME)?),
+        },
+        TABLE_RENAME_TO => What::RenameTable {
+            to: table.sibling(name(&child(action, TABLE_NAME)?)?.name),
+            from: table,
+        },
+        SET_SCHEMA => What::RenameTable {
+            to: Name {
+                schema: Some(identifier(&child(action, SCHEMA_REF)?)),
+                name: table.name.clone(),
+            },
+            from: table,
+        },
+        ATTACH_PARTITION => What::Adopt { parent: table },
+        INHERIT_TABLE => What::Adopt {
+            parent: name(action)?,
+        },
+        _ => return None,
+    })
+}
+
+/// A composite type's attribute is a column of every table that has a column of the type.
+fn drop_attribute(node: &SyntaxNode) -> Vec<What> {
+    let Some(ty) = child(node, SyntaxKind::TYPE_NAME_REF).and_then(|ty| name(&ty)) else {
+        return Vec::new();
+    };
+    descendants(node, SyntaxKind::DROP_ATTRIBUTE)
+        .filter_map(|drop| child(&drop, SyntaxKind::COMPOSITE_FIELD_REF))
+        .map(|field| What::DropColumn {
+            table: ty.clone(),
+            column: identifier(&field),
+        })
+        .collect()
+}
+
+fn truncate(node: &SyntaxNode) -> Vec<What> {
+    let cascade = has(node, SyntaxKind::CASCADE);
+    let list = child(node, SyntaxKind::TABLE_LIST);
+    list.iter()
+        .flat_map(|list| named(list, SyntaxKind::TABLE_RELATION_NAME))
+        .map(|table| What::Truncate { table, cascade })
+        .collect()
+}
+
+fn delete(node: &SyntaxNode) -> Option<What> {
+    Some(What::Delete {
+        table: target(node)?,
+        every_row: every_row(node),
+    })
+}
+
+fn update(node: &SyntaxNode) -> Option<What> {
+    use SyntaxKind::*;
+    let list = child(node, SET_CLAUSE).and_then(|set| child(&set, SET_COLUMN_LIST));
+    let sets = list.iter().flat_map(SyntaxNode::children);
+    let targets = sets.flat_map(|set| match child(&set, COLUMN_TARGET_LIST) {
+        Some(list) => children(&list, COLUMN_TARGET).collect::<Vec<_>>(),
+        None => children(&set, COLUMN_TARGET).collect(),
+    });
+    Some(What::Update {
+        table: target(node)?,
+        every_row: every_row(node),
+        columns: targets
+            .filter_map(|target| child(&target, COLUMN_NAME_REF))
+            .map(|column| identifier(&column))
+            .collect(),
+    })
+}
+
+fn target(node: &SyntaxNode) -> Option<Name> {
+    name(&child(node, SyntaxKind::RELATION_NAME)?)
+}
+
+fn every_row(node: &SyntaxNode) -> bool {
+    if has(node, SyntaxKind::WHERE_CURRENT_OF) || has(node, SyntaxKind::FOR_PORTION_OF) {
+        return false;
+    }
+    let condition = child(node, SyntaxKind::WHERE_CLAUSE).and_then(|clause| clause.first_child());
+    condition.is_none_or(|condition| expr::always_true(&condition))
+}
+
+/// A MERGE whose join condition holds for every pair deletes or updates whatever there is.
+fn merge(node: &SyntaxNode) -> Vec<What> {
+    use SyntaxKind::*;
+    let Some(table) = child(node, TABLE_RELATION_NAME).and_then(|table| name(&table)) else {
+        return Vec::new();
+    };
+    let on = descendants(node, ON_CLAUSE)
+        .next()
+        .and_then(|on| on.first_child());
+    let every_row = on.is_some_and(|condition| expr::always_true(&condition));
+    let mut acts = vec![What::Touch(table.clone())];
+    if descendants(node, MERGE_DELETE).next().is_some() {
+        acts.push(What::Delete {
+            table: table.clone(),
+            every_row,
+        });
+    }
+    if descendants(node, MERGE_UPDATE).next().is_some() {
+        acts.push(What::Update {
+            table,
+            every_row,
+            columns: Vec::new(),
+        });
+    }
+    acts
+}
+
+fn insert(node: &SyntaxNode) -> Option<What> {
+    let into = child(node, SyntaxKind::RELATION_NAME_REF)?;
+    let table = name(&into)?;
+    let from = descendants(node, SyntaxKind::RELATION_NAME_REF)
+        .filter(|source| *source != into)
+        .filter_map(|source| name(&source))
+        .collect();
+    Some(What::Insert {
+        table,
+        from,
+        copy: None,
+    })
+}
+
+fn copy_into(node: &SyntaxNode) -> Option<What> {
+    child(node, SyntaxKind::COPY_FROM)?;
+    let table = child(node, SyntaxKind::COPY_TABLE)?;
+    Some(What::Insert {
+        table: name(&child(&table, SyntaxKind::TABLE_NAME_REF)?)?,
+        from: Vec::new(),
+        copy: None,
+    })
+}
+
+fn schema_of(node: &SyntaxNode) -> Option<String> {
+    let schema = descendants(node, SyntaxKind::SCHEMA).next()?;
+    Some(identifier(&schema))
+}
+
+fn drop_cascade(node: &SyntaxNode, what: &'static str) -> Vec<What> {
+    if !has(node, SyntaxKind::CASCADE) {
+        return Vec::new();
+    }
+    node.children()
+        .filter(|child| !matches!(child.kind(), SyntaxKind::CASCADE | SyntaxKind::IF_EXISTS))
+        .filter_map(|child| name(&child))
+        .map(|name| What::DropCascade {
+            what,
+            name: name.to_string(),
+        })
+        .collect()
+}

@@ -1,0 +1,251 @@
+//! The rules on what loses data.
+//!
+//! A rule is a function from one act, and what is known when its turn comes, to what would be lost.
+//! It never sees SQL.
+
+use std::fmt;
+
+use crate::act::{Act, What};
+use crate::directives::Directives;
+use crate::history::History;
+use crate::rebuild::{Rebuild, rebuilds};
+use crate::script::Script;
+use crate::{Dialect, NO_STATEMENT, OUT_OF_ORDER, directives, parse};
+
+mod code;
+mod column;
+mod rows;
+mod schema;
+mod table;
+mod ty;
+
+/// One rule: what holds when it is kept, and what to do when it is not.
+pub struct Rule {
+    /// What `-- lockstep: allow` names.
+    pub id: &'static str,
+    /// The dialects that it is about.
+    pub dialects: &'static [Dialect],
+    /// What is true of a script that keeps the rule, as a clause.
+    pub holds: &'static str,
+    /// What to do about a violation, besides allowing it.
+    pub remedy: &'static str,
+    find: fn(&Moment) -> Option<Loss>,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rule").field(&self.id).finish()
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Rule) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Rule {}
+
+const BOTH: &[Dialect] = &[Dialect::Sqlite, Dialect::Postgres];
+const POSTGRES: &[Dialect] = &[Dialect::Postgres];
+const SQLITE: &[Dialect] = &[Dialect::Sqlite];
+
+/// Every rule, in the order of their findings on one statement.
+pub static RULES: &[Rule] = &[
+    Rule {
+        id: "drop-table",
+        dialects: BOTH,
+        holds: "no table that may hold rows is dropped",
+        remedy: "rename the table and drop it in a later release",
+        find: table::dropped,
+    },
+    Rule {
+        id: "drop-column",
+        dialects: BOTH,
+        holds: "no column that may hold values is dropped",
+        remedy: "stop using the column and drop it in a later release",
+        find: column::dropped,
+    },
+    Rule {
+        id: "narrow-type",
+        dialects: POSTGRES,
+        holds: "a changed column type holds every value of the old one",
+        remedy: "add a column of the new type, fill it, and drop the old one in a later release",
+        find: ty::narrowed,
+    },
+    Rule {
+        id: "truncate",
+        dialects: POSTGRES,
+        holds: "no table that may hold rows is truncated",
+        remedy: "delete the rows that are meant, with a WHERE",
+        find: rows::truncated,
+    },
+    Rule {
+        id: "delete-without-where",
+        dialects: BOTH,
+        holds: "every DELETE says which rows",
+        remedy: "add a WHERE that says which rows are meant",
+        find: rows::deleted,
+    },
+    Rule {
+        id: "update-without-where",
+        dialects: BOTH,
+        holds: "every UPDATE of values that were there before says which rows",
+        remedy: "add a WHERE that says which rows are meant",
+        find: rows::updated,
+    },
+    Rule {
+        id: "drop-schema",
+        dialects: POSTGRES,
+        holds: "no schema is dropped",
+        remedy: "drop what is in it by name",
+        find: schema::dropped,
+    },
+    Rule {
+        id: "drop-database",
+        dialects: POSTGRES,
+        holds: "no database is dropped",
+        remedy: "drop a database by hand, not in a migration",
+        find: schema::database_dropped,
+    },
+    Rule {
+        id: "drop-owned",
+        dialects: POSTGRES,
+        holds: "nothing is dropped because of who owns it",
+        remedy: "drop what is meant by name",
+        find: schema::owned_dropped,
+    },
+    Rule {
+        id: "drop-extension",
+        dialects: POSTGRES,
+        holds: "no extension is dropped, with the tables and types that belong to it",
+        remedy: "move what depends on the extension away first",
+        find: schema::extension_dropped,
+    },
+    Rule {
+        id: "drop-cascade",
+        dialects: POSTGRES,
+        holds: "no type is dropped together with the columns that use it",
+        remedy: "leave CASCADE out, and drop those columns by name",
+        find: schema::cascaded,
+    },
+    Rule {
+        id: "dynamic-sql",
+        dialects: POSTGRES,
+        holds: "every statement that runs can be read",
+        remedy: "write the statements out",
+        find: code::unread,
+    },
+    Rule {
+        id: "writable-schema",
+        dialects: SQLITE,
+        holds: "the schema table is not written by hand",
+        remedy: "rebuild the table: create the new one, copy, drop the old one, rename",
+        find: code::writable_schema,
+    },
+];
+
+/// Everything that `-- lockstep: allow` can name: the rules, [`OUT_OF_ORDER`] and
+/// [`NO_STATEMENT`].
+pub fn allowable() -> impl Iterator<Item = &'static str> {
+    RULES
+        .iter()
+        .map(|rule| rule.id)
+        .chain([OUT_OF_ORDER, NO_STATEMENT])
+}
+
+/// A place where a script breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// 1-based.
+    pub line: u32,
+    /// What would lose data: a table, `table.column`, a schema.
+    pub subject: String,
+    /// What happens to it, as a clause.
+    pub message: String,
+    /// The file's own reason, if it allows the rule to be broken.
+    pub allowed: Option<String>,
+}
+
+/// What each of the pending files would lose, in the order in which they run. Rows that the pending
+/// files themselves put into a table that they created do not count as data.
+///
+/// A file with syntax errors is looked into as far as it was read.
+pub fn violations(dialect: Dialect, pending: &[&str]) -> Vec<Vec<Violation>> {
+    let read: Vec<(Script, Directives)> = pending
+        .iter()
+        .map(|sql| (parse(dialect, sql), directives(dialect, sql)))
+        .collect();
+    violations_of(dialect, read.iter().map(|(script, said)| (script, said)))
+}
+
+/// The same for files that have been read already.
+pub fn violations_of<'a>(
+    dialect: Dialect,
+    pending: impl IntoIterator<Item = (&'a Script, &'a Directives)>,
+) -> Vec<Vec<Violation>> {
+    let mut history = History::default();
+    pending
+        .into_iter()
+        .map(|(script, directives)| of_file(dialect, script, directives, &mut history))
+        .collect()
+}
+
+/// What a rule sees: an act, and what is known when its turn comes.
+struct Moment<'a> {
+    what: &'a What,
+    history: &'a History,
+    /// If the act drops a table whose rows were carried over.
+    rebuild: Option<&'a Rebuild<'a>>,
+}
+
+/// What would be lost.
+struct Loss {
+    subject: String,
+    message: String,
+}
+
+fn of_file(
+    dialect: Dialect,
+    script: &Script,
+    directives: &Directives,
+    history: &mut History,
+) -> Vec<Violation> {
+    let acts: Vec<&Act> = script
+        .statements
+        .iter()
+        .flat_map(|statement| &statement.acts)
+        .collect();
+    let rebuilds = match dialect {
+        Dialect::Sqlite => rebuilds(&acts),
+        // ALTER TABLE does there what a rebuild is for, and a rebuild would lose grants and more.
+        Dialect::Postgres => Default::default(),
+    };
+    history.begin_file();
+    let mut found = Vec::new();
+    for (at, act) in acts.iter().enumerate() {
+        let moment = Moment {
+            what: &act.what,
+            history,
+            rebuild: rebuilds.get(&at),
+        };
+        let rules = RULES.iter().filter(|rule| rule.dialects.contains(&dialect));
+        let mut loses = false;
+        for rule in rules {
+            if let Some(loss) = (rule.find)(&moment) {
+                loses = true;
+                found.push(Violation {
+                    rule,
+                    line: act.line,
+                    subject: loss.subject,
+                    message: loss.message,
+                    allowed: directives.reason(rule.id).map(str::to_owned),
+                });
+            }
+        }
+        history.follow(act, loses);
+    }
+    found
+}

@@ -1,0 +1,22 @@
+use super::{Loss, Moment};
+use crate::act::What;
+
+pub(super) fn unread(moment: &Moment) -> Option<Loss> {
+    let What::Unread { subject, message } = moment.what else {
+        return None;
+    };
+    Some(Loss {
+        subject: (*subject).to_owned(),
+        message: message.clone(),
+    })
+}
+
+pub(super) fn writable_schema(moment: &Moment) -> Option<Loss> {
+    let What::WritableSchema(subject) = moment.what else {
+        return None;
+    };
+    Some(Loss {
+        subject: subject.clone(),
+        message: "an error in the schema table makes the database unreadable".to_owned(),
+    })
+}

@@ -1,0 +1,57 @@
+use super::{Loss, Moment};
+use crate::act::What;
+
+pub(super) fn truncated(moment: &Moment) -> Option<Loss> {
+    let What::Truncate { table, cascade } = moment.what else {
+        return None;
+    };
+    if *cascade {
+        return Some(Loss {
+            subject: table.to_string(),
+            message: "the table loses all its rows, and with CASCADE so does every table that \
+                      refers to it"
+                .to_owned(),
+        });
+    }
+    (!moment.history.is_new(table)).then(|| Loss {
+        subject: table.to_string(),
+        message: "the table loses all its rows".to_owned(),
+    })
+}
+
+pub(super) fn deleted(moment: &Moment) -> Option<Loss> {
+    let What::Delete {
+        table,
+        every_row: true,
+    } = moment.what
+    else {
+        return None;
+    };
+    (!moment.history.is_new(table)).then(|| Loss {
+        subject: table.to_string(),
+        message: "every row is deleted".to_owned(),
+    })
+}
+
+/// Filling a column that the pending files have just added overwrites nothing.
+pub(super) fn updated(moment: &Moment) -> Option<Loss> {
+    let What::Update {
+        table,
+        every_row: true,
+        columns,
+    } = moment.what
+    else {
+        return None;
+    };
+    let fills = !columns.is_empty()
+        && columns
+            .iter()
+            .all(|column| moment.history.is_new_column(table, column));
+    (!fills && !moment.history.is_new(table)).then(|| Loss {
+        subject: table.to_string(),
+        message: match columns.as_slice() {
+            [] => "every row is overwritten".to_owned(),
+            columns => format!("{} is overwritten in every row", columns.join(", ")),
+        },
+    })
+}

@@ -1,0 +1,341 @@
+//! SQLite's statements, by a port of SQLite's own parser.
+
+use sqlite3_parser::ast::{
+    AlterTableBody, Cmd, CreateTableBody, InsertBody, PragmaBody, Select, Stmt,
+};
+use sqlite3_parser::lexer::sql::{Error, Parser};
+use sqlite3_parser::{Bump, FallibleIterator as _};
+
+use crate::Hindrance;
+use crate::act::{Act, Column, CreateTable, What};
+use crate::lex::{Class, Lexeme};
+use crate::script::{Kind, Script, Source, Statement, SyntaxError, excerpt};
+
+mod expr;
+mod name;
+mod pragma;
+mod select;
+
+use expr::always_true;
+use name::{column, table};
+
+pub(crate) fn read(source: &Source) -> Script {
+    let text = source.sql_only();
+    let tokens: Vec<&Lexeme> = source
+        .lexed
+        .tokens()
+        .filter(|token| token.class != Class::ClientCommand)
+        .collect();
+    let mut script = Script::default();
+    let mut next = 0;
+    while let Some(first) = tokens.get(next) {
+        if first.class == Class::Semicolon {
+            next += 1;
+            continue;
+        }
+        let start = first.range.start;
+        let line = source.lines.at(start);
+        let bump = Bump::new();
+        let rest = &text.as_bytes()[start..];
+        let mut parser = Parser::new(&bump, rest);
+        match parser.next() {
+            Ok(Some(command)) => {
+                let consumed = start + offset(rest, &parser);
+                let end = tokens[next..].partition_point(|token| token.range.start < consumed);
+                let body = &tokens[next..next + end.max(1)];
+                let last = body
+                    .iter()
+                    .rev()
+                    .find(|token| token.class != Class::Semicolon);
+                let (kind, acts) = acts(&command);
+                let certain = |what| Act {
+                    line,
+                    certain: true,
+                    what,
+                };
+                script.statements.push(Statement {
+                    range: start..last.map_or(first.range.end, |last| last.range.end),
+                    line,
+                    kind,
+                    acts: acts.into_iter().map(certain).collect(),
+                });
+                next += body.len();
+            }
+            Ok(None) => break,
+            Err(error) => {
+                let (line, message) = message(source, &tokens, start, &error);
+                script.errors.push(SyntaxError { line, message });
+                next = after_statement(source, &tokens, next);
+            }
+        }
+    }
+    script
+}
+
+/// How far the parser has come, in bytes of `text`. It tells only line and column (of bytes).
+fn offset(text: &[u8], parser: &Parser) -> usize {
+    let position = parser.position();
+    let mut breaks = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    let line = match position.line {
+        0 | 1 => 0,
+        line => breaks.nth(line - 2).map_or(text.len(), |(at, _)| at + 1),
+    };
+    (line + position.column - 1).min(text.len())
+}
+
+/// The token after the statement that begins with the token `from` and could not be read. A trigger
+/// has semicolons of its own: it ends with END.
+fn after_statement(source: &Source, tokens: &[&Lexeme], from: usize) -> usize {
+    let word = |at: usize, word: &str| {
+        tokens.get(at).is_some_and(|token| {
+            token.class == Class::Word && token.text(source.sql).eq_ignore_ascii_case(word)
+        })
+    };
+    let temporary = word(from + 1, "temp") || word(from + 1, "temporary");
+    let is_trigger = word(from, "create") && word(from + 1 + usize::from(temporary), "trigger");
+    let ends = (from..tokens.len()).find(|at| {
+        tokens[*at].class == Class::Semicolon && (!is_trigger || word(at.wrapping_sub(1), "end"))
+    });
+    ends.map_or(tokens.len(), |at| at + 1)
+}
+
+fn message(source: &Source, tokens: &[&Lexeme], start: usize, error: &Error) -> (u32, String) {
+    let begin = source.lines.at(start);
+    match error {
+        Error::ParserError(error, position) => {
+            let line = position.as_ref().map_or(1, |position| position.line);
+            let line = begin + u32::try_from(line).unwrap_or(1) - 1;
+            (line, error.to_string())
+        }
+        _ => {
+            let at = tokens.partition_point(|token| token.range.start < start);
+            let text = tokens.get(at).map_or("", |token| token.text(source.sql));
+            (begin, format!("near {}: unrecognized token", excerpt(text)))
+        }
+    }
+}
+
+fn acts(command: &Cmd) -> (Kind, Vec<What>) {
+    match command {
+        // SQLite's EXPLAIN never runs what it explains.
+        Cmd::Explain(_) | Cmd::ExplainQueryPlan(_) => (Kind::Query, Vec::new()),
+        Cmd::Stmt(statement) => {
+            let mut acts = acts_of(statement);
+            let schema_writes: Vec<What> = acts.iter().filter_map(schema_write).collect();
+            acts.extend(schema_writes);
+            (kind(statement), acts)
+        }
+    }
+}
+
+/// A statement that writes the table of schemas itself.
+fn schema_write(what: &What) -> Option<What> {
+    let (What::Insert { table, .. } | What::Update { table, .. } | What::Delete { table, .. }) =
+        what
+    else {
+        return None;
+    };
+    matches!(table.name.as_str(), "sqlite_master" | "sqlite_schema")
+        .then(|| What::WritableSchema(table.to_string()))
+}
+
+fn kind(statement: &Stmt) -> Kind {
+    match statement {
+        Stmt::Select(_) => Kind::Query,
+        Stmt::Insert { .. } | Stmt::Update { .. } | Stmt::Delete { .. } => Kind::Data,
+        Stmt::Begin(..)
+        | Stmt::Commit(_)
+        | Stmt::Rollback { .. }
+        | Stmt::Savepoint(_)
+        | Stmt::Release(_) => Kind::Transaction,
+        Stmt::Pragma(..) | Stmt::Attach { .. } | Stmt::Detach(_) => Kind::Session,
+        Stmt::Analyze(_) | Stmt::Reindex { .. } | Stmt::Vacuum(..) => Kind::Maintenance,
+        Stmt::AlterTable(..)
+        | Stmt::CreateIndex { .. }
+        | Stmt::CreateTable { .. }
+        | Stmt::CreateTrigger { .. }
+        | Stmt::CreateView { .. }
+        | Stmt::CreateVirtualTable { .. }
+        | Stmt::DropIndex { .. }
+        | Stmt::DropTable { .. }
+        | Stmt::DropTrigger { .. }
+        | Stmt::DropView { .. } => Kind::Definition,
+    }
+}
+
+fn acts_of(statement: &Stmt) -> Vec<What> {
+    match statement {
+        Stmt::AlterTable(name, body) => vec![alter(name, body)],
+        Stmt::Attach { .. } | Stmt::Detach(_) => vec![What::Hindered(Hindrance::Attach)],
+        Stmt::Begin(..)
+        | Stmt::Commit(_)
+        | Stmt::Rollback {
+            savepoint_name: None,
+            ..
+        } => vec![What::Hindered(Hindrance::EndsTransaction)],
+        Stmt::Rollback { .. } => vec![What::ForgetAll],
+        Stmt::CreateTable {
+            temporary,
+            if_not_exists,
+            tbl_name,
+            body,
+        } => vec![create_table(
+            table(tbl_name),
+            *temporary,
+            *if_not_exists,
+            body,
+        )],
+        Stmt::CreateVirtualTable {
+            if_not_exists,
+            tbl_name,
+            ..
+        } => vec![What::CreateTable(CreateTable {
+            table: table(tbl_name),
+            temporary: false,
+            if_not_exists: *if_not_exists,
+            columns: None,
+            // An external content table shows rows that are kept elsewhere.
+            dependent: true,
+            from: Vec::new(),
+        })],
+        // An index belongs to the schema of its table.
+        Stmt::CreateIndex {
+            idx_name, tbl_name, ..
+        } => vec![What::Touch(table(idx_name).sibling(column(tbl_name)))],
+        Stmt::CreateTrigger { tbl_name, .. } => vec![What::Touch(table(tbl_name))],
+        Stmt::DropTable { tbl_name, .. } => vec![What::DropTable(table(tbl_name))],
+        Stmt::Delete {
+            tbl_name,
+            where_clause,
+            limit,
+            ..
+        } => vec![What::Delete {
+            table: table(tbl_name),
+            every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
+        }],
+        Stmt::Update {
+            tbl_name,
+            sets,
+            where_clause,
+            limit,
+            ..
+        } => vec![What::Update {
+            table: table(tbl_name),
+            every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
+            columns: sets
+                .iter()
+                .flat_map(|set| set.col_names.iter().map(column))
+                .collect(),
+        }],
+        Stmt::Insert {
+            with,
+            or_conflict,
+            tbl_name,
+            body,
+            ..
+        } => {
+            let (from, copy) = match body {
+                InsertBody::Select(query, upsert) => {
+                    let keeps_all = with.is_none()
+                        && upsert.is_none()
+                        && or_conflict.is_none_or(select::stops_at_conflict);
+                    let mut from = select::tables(query);
+                    if let Some(with) = with {
+                        from.extend(with.ctes.iter().flat_map(|cte| select::tables(cte.select)));
+                    }
+                    (from, select::copy(query).filter(|_| keeps_all))
+                }
+                InsertBody::DefaultValues => (Vec::new(), None),
+            };
+            vec![What::Insert {
+                table: table(tbl_name),
+                from,
+                copy,
+            }]
+        }
+        Stmt::Pragma(name, body) => {
+            let value = body.as_ref().map(|body| match body {
+                PragmaBody::Equals(value) | PragmaBody::Call(value) => value,
+            });
+            pragma::act(&column(&name.name), value)
+                .into_iter()
+                .collect()
+        }
+        Stmt::Vacuum(..) => vec![What::Hindered(Hindrance::NeedsNoTransaction)],
+        Stmt::Analyze(_)
+        | Stmt::CreateView { .. }
+        | Stmt::DropIndex { .. }
+        | Stmt::DropTrigger { .. }
+        | Stmt::DropView { .. }
+        | Stmt::Reindex { .. }
+        | Stmt::Release(_)
+        | Stmt::Savepoint(_)
+        | Stmt::Select(_) => Vec::new(),
+    }
+}
+
+fn alter(name: &sqlite3_parser::ast::QualifiedName, body: &AlterTableBody) -> What {
+    let table = table(name);
+    match body {
+        AlterTableBody::RenameTo(to) => What::RenameTable {
+            to: table.sibling(column(to)),
+            from: table,
+        },
+        AlterTableBody::AddColumn(definition) => What::AddColumn {
+            table,
+            column: Column {
+                name: column(&definition.col_name),
+                ty: None,
+            },
+            if_not_exists: false,
+        },
+        AlterTableBody::RenameColumn { old, new } => What::RenameColumn {
+            table,
+            from: column(old),
+            to: column(new),
+        },
+        AlterTableBody::DropColumn(name) => What::DropColumn {
+            table,
+            column: column(name),
+        },
+        AlterTableBody::DropColumnNotNull(_)
+        | AlterTableBody::SetColumnNotNull(..)
+        | AlterTableBody::AddConstraint(_)
+        | AlterTableBody::DropConstraint(_) => What::Touch(table),
+    }
+}
+
+fn create_table(
+    table: crate::act::Name,
+    temporary: bool,
+    if_not_exists: bool,
+    body: &CreateTableBody,
+) -> What {
+    let (columns, from) = match body {
+        CreateTableBody::ColumnsAndConstraints { columns, .. } => {
+            let stored = columns.iter().filter(|definition| {
+                !definition
+                    .flags
+                    .intersects(sqlite3_parser::ast::ColFlags::GENERATED)
+            });
+            let columns = stored.map(|definition| Column {
+                name: column(&definition.col_name),
+                ty: None,
+            });
+            (Some(columns.collect()), Vec::new())
+        }
+        CreateTableBody::AsSelect(query) => (None, tables_of(query)),
+    };
+    What::CreateTable(CreateTable {
+        temporary: temporary || table.is_temporary(),
+        table,
+        if_not_exists,
+        columns,
+        dependent: false,
+        from,
+    })
+}
+
+fn tables_of(query: &Select) -> Vec<crate::act::Name> {
+    select::tables(query)
+}

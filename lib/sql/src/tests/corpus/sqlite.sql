@@ -1,0 +1,109 @@
+CREATE TABLE t1 (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT NOT NULL DEFAULT 'x' CHECK (a <> ''), b REAL DEFAULT (1+1), c ANY, d INT REFERENCES t1 (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED, UNIQUE (a, b) ON CONFLICT IGNORE) STRICT;
+---
+CREATE TABLE t2 (a TEXT, b INT, PRIMARY KEY (a, b)) STRICT, WITHOUT ROWID;
+---
+CREATE TABLE t3 (a INT, b INT GENERATED ALWAYS AS (a * 2) STORED, c AS (a + 1), d GENERATED ALWAYS AS (a) VIRTUAL NOT NULL);
+---
+INSERT INTO t2 (a, b) VALUES ('x', 1) ON CONFLICT (a, b) DO UPDATE SET b = excluded.b + 1 WHERE b < 10 RETURNING a, b AS z;
+---
+INSERT INTO t2 VALUES ('x', 1) ON CONFLICT DO NOTHING;
+---
+INSERT INTO t2 SELECT 'a', 1 WHERE true ON CONFLICT (a, b) DO NOTHING ON CONFLICT DO UPDATE SET a = 'b';
+---
+UPDATE t2 SET a = 'y' FROM t3 WHERE t2.b = t3.a RETURNING *;
+---
+UPDATE t2 SET (a, b) = ('x', 2) WHERE b = 1;
+---
+SELECT '{"a":1}' -> '$.a', '{"a":1}' ->> 'a', json_extract('{}', '$.x');
+---
+SELECT a, row_number() OVER w, sum(b) FILTER (WHERE b > 0) OVER (PARTITION BY a ORDER BY b GROUPS BETWEEN 1 PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE TIES) FROM t2 WINDOW w AS (ORDER BY a ROWS 1 PRECEDING);
+---
+CREATE TRIGGER IF NOT EXISTS tr AFTER UPDATE OF a, b ON t2 FOR EACH ROW WHEN old.a IS NOT new.a BEGIN UPDATE t2 SET b = b + 1 WHERE a = new.a; INSERT INTO t3 (a) VALUES (new.b); DELETE FROM t3 WHERE a = old.b; SELECT RAISE(ABORT, 'no'); END;
+---
+CREATE VIEW v (x, y) AS SELECT a, b FROM t2;
+---
+CREATE TRIGGER tv INSTEAD OF INSERT ON v BEGIN INSERT INTO t2 VALUES (new.x, new.y); END;
+---
+WITH RECURSIVE c(n) AS NOT MATERIALIZED (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 5) SELECT n FROM c;
+---
+CREATE UNIQUE INDEX i1 ON t2 (lower(a) COLLATE NOCASE DESC, b) WHERE b IS NOT NULL;
+---
+ALTER TABLE t3 RENAME COLUMN a TO aa;
+---
+ALTER TABLE t1 ADD COLUMN e TEXT NOT NULL DEFAULT '';
+---
+ALTER TABLE t1 DROP COLUMN e;
+---
+SELECT 1 IS DISTINCT FROM 2, 1 IS NOT DISTINCT FROM 2, 1 IS NOT NULL, 1 NOTNULL, 'a' GLOB 'b', 'a' NOT LIKE 'b' ESCAPE 'c', 1 BETWEEN 0 AND 2, x'00ff', 1e5, .5, 0xFF, 1_000, CURRENT_TIMESTAMP, CAST(1 AS VARCHAR(10)), CASE 1 WHEN 1 THEN 2 END;
+---
+SELECT * FROM t2 AS a LEFT JOIN t3 AS b ON a.b = b.aa NATURAL JOIN t1 INDEXED BY sqlite_autoindex_t1_1;
+---
+SELECT * FROM t2 FULL OUTER JOIN t3 ON t2.b = t3.aa RIGHT JOIN t1 USING (a);
+---
+SELECT * FROM json_each('[1,2]') AS j, pragma_table_info('t2') WHERE j.value IN (SELECT 1) AND (1, 2) IN (VALUES (1, 2)) AND EXISTS (SELECT 1) ORDER BY 1 NULLS LAST LIMIT 1 OFFSET 0;
+---
+VALUES (1), (2);
+---
+CREATE VIRTUAL TABLE f USING fts5 (title, body, content='', tokenize = "unicode61 remove_diacritics 2");
+---
+CREATE TABLE t4 AS SELECT * FROM t2;
+---
+CREATE TEMP TABLE IF NOT EXISTS t5 ("group" TEXT, [order] TEXT, `index` TEXT);
+---
+SELECT "group", [order], `index` FROM t5;
+---
+PRAGMA foreign_key_check;
+---
+PRAGMA main.user_version = 5;
+---
+PRAGMA cache_size = -2000;
+---
+REINDEX t2;
+---
+ANALYZE;
+---
+DELETE FROM t2 WHERE a = 'x' RETURNING b;
+---
+SELECT group_concat(a, ',' ORDER BY b) FROM t2 GROUP BY b HAVING count(*) > 1;
+---
+SELECT string_agg(DISTINCT a, '') FROM t2;
+---
+CREATE TABLE t6 (a INTEGER CONSTRAINT pk PRIMARY KEY DESC, b TEXT COLLATE NOCASE CONSTRAINT nn NOT NULL ON CONFLICT FAIL, CONSTRAINT fk FOREIGN KEY (b) REFERENCES t2 (a) ON UPDATE SET NULL MATCH SIMPLE);
+---
+CREATE TABLE t7 (a DECIMAL(10, 2), b DOUBLE PRECISION, c UNSIGNED BIG INT, d VARCHAR (255), e);
+---
+INSERT INTO t7 DEFAULT VALUES;
+---
+INSERT INTO t7 (a) VALUES (1), (2) RETURNING rowid;
+---
+UPDATE OR IGNORE t7 SET a = 1 WHERE rowid = 1;
+---
+CREATE TABLE t8 (a TEXT CHECK (json_valid(a)), b TEXT DEFAULT (strftime('%Y', 'now')), c TEXT DEFAULT CURRENT_TIMESTAMP, d INT DEFAULT -1, e INT DEFAULT TRUE);
+---
+SELECT count(*) FROM t1 WHERE a MATCH 'x' OR a REGEXP 'y' LIMIT 0;
+---
+SELECT a.*, (SELECT max(b) FROM t2) AS m FROM t2 a WHERE a.b NOT IN (1, 2) GROUP BY a.a, a.b;
+---
+DROP TRIGGER IF EXISTS tr;
+---
+SAVEPOINT s; RELEASE SAVEPOINT s;
+---
+CREATE TABLE "we ird""name" ("col""x" INT);
+---
+ALTER TABLE "we ird""name" RENAME TO weird;
+---
+SELECT 1 /* comment ; */ + 2; -- end ;
+---
+CREATE TABLE key (action TEXT, "desc" TEXT, replace TEXT, abort TEXT, temp TEXT, query TEXT, row TEXT, window TEXT, over TEXT, filter TEXT, first TEXT, last TEXT);
+---
+SELECT iif(1, 2, 3), coalesce(NULL, 1), ntile(2) OVER (), lag(1, 2) OVER (ORDER BY 1), unixepoch('now', 'subsec'), if(1,2);
+---
+INSERT INTO t7 (a) SELECT value FROM generate_series(1, 3);
+---
+SELECT ~1, +1, -1, 1 % 2, 1 << 2, 1 >> 1, 1 & 1, 1 | 1, 'a' || 'b', NOT 1, 1 == 1, 1 <> 2, 1 != 2;
+---
+ALTER TABLE t7 ADD b2 INT CHECK (b2 > 0) REFERENCES t1;
+---
+ALTER TABLE t8 ADD CONSTRAINT c1 CHECK (d < 5);
+---
+ALTER TABLE t8 ALTER COLUMN d SET NOT NULL;

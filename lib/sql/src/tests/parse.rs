@@ -1,0 +1,184 @@
+use crate::Dialect::{self, Postgres, Sqlite};
+use crate::{Kind, parse};
+
+/// Statements are "line kind text", faults "line: message".
+#[track_caller]
+fn check(dialect: Dialect, sql: &str, statements: &[&str], errors: &[&str]) {
+    let script = parse(dialect, sql);
+    let found: Vec<String> = script
+        .statements
+        .iter()
+        .map(|found| {
+            format!(
+                "{} {:?} {}",
+                found.line,
+                found.kind,
+                &sql[found.range.clone()]
+            )
+        })
+        .collect();
+    assert_eq!(found, statements, "{dialect:?} {sql:?}");
+    let found: Vec<String> = script
+        .errors
+        .iter()
+        .map(|error| format!("{}: {}", error.line, error.message))
+        .collect();
+    assert_eq!(found, errors, "{dialect:?} {sql:?}");
+}
+
+#[test]
+fn statements_have_their_text_and_line() {
+    for dialect in [Sqlite, Postgres] {
+        check(dialect, "", &[], &[]);
+        check(dialect, "-- a\r\n/* b */\n;;\n", &[], &[]);
+        check(
+            dialect,
+            "\u{feff}-- a\r\nSELECT 1 ; -- b\r\n\r\n/* c */ INSERT INTO t\r\nVALUES ('é;');;\r\nSELECT 2 -- d",
+            &[
+                "2 Query SELECT 1",
+                "4 Data INSERT INTO t\r\nVALUES ('é;')",
+                "6 Query SELECT 2",
+            ],
+            &[],
+        );
+        check(
+            dialect,
+            "SELECT 1;SELECT 2",
+            &["1 Query SELECT 1", "1 Query SELECT 2"],
+            &[],
+        );
+    }
+    check(
+        Sqlite,
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; SELECT 2; END; DROP VIEW v;",
+        &[
+            "1 Definition CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; SELECT 2; END",
+            "1 Definition DROP VIEW v",
+        ],
+        &[],
+    );
+    check(
+        Postgres,
+        "DO $$ BEGIN NULL; END $$;\nCREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END;",
+        &[
+            "1 Code DO $$ BEGIN NULL; END $$",
+            "2 Definition CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn kinds() {
+    for (dialect, sql, kind) in [
+        (Postgres, "BEGIN", Kind::Transaction),
+        (Postgres, "SET a = 1", Kind::Session),
+        (Postgres, "VACUUM", Kind::Maintenance),
+        (Postgres, "COMMENT ON TABLE t IS 'a'", Kind::Definition),
+        (Postgres, "COPY t FROM '/a'", Kind::Data),
+        (Sqlite, "PRAGMA user_version", Kind::Session),
+        (Sqlite, "SAVEPOINT a", Kind::Transaction),
+        (Sqlite, "ANALYZE", Kind::Maintenance),
+        (Sqlite, "EXPLAIN DELETE FROM t", Kind::Query),
+    ] {
+        assert_eq!(parse(dialect, sql).statements[0].kind, kind, "{sql}");
+    }
+}
+
+#[test]
+fn what_can_not_be_read_is_said_and_what_follows_is_read() {
+    for dialect in [Sqlite, Postgres] {
+        let script = parse(dialect, "SELECT 1;\nSELEC\n2;\nSELECT 3;");
+        assert_eq!(script.errors.len(), 1, "{dialect:?}");
+        assert_eq!(script.errors[0].line, 2, "{dialect:?}");
+        let last = script.statements.last().unwrap();
+        assert_eq!((last.line, last.kind), (4, Kind::Query), "{dialect:?}");
+    }
+    check(
+        Sqlite,
+        "CREATE TABLE t (a,\n  b !);\nSELECT 1;",
+        &[],
+        &["2: a ! without ="],
+    );
+    check(
+        Sqlite,
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN\n  DELET FROM u;\n  DELETE FROM u;\nEND;\nSELECT 1;",
+        &["5 Query SELECT 1"],
+        &["2: near \"DELET\": syntax error"],
+    );
+    check(Sqlite, "SELECT (1", &[], &["1: unexpected end of input"]);
+    check(
+        Postgres,
+        "SELECT 1;\nCREATE TABLE t (id int AUTO_INCREMENT,\n a int,\n b int);\nSELECT 2;",
+        &[
+            "1 Query SELECT 1",
+            "2 Definition CREATE TABLE t (id int AUTO_INCREMENT,\n a int,\n b int)",
+            "5 Query SELECT 2",
+        ],
+        &["2: near \"AUTO_INCREMENT,\": expected COMMA"],
+    );
+    check(
+        Postgres,
+        "DO $$\nBEGIN\n  NULL NULL;\nEND $$;",
+        &["1 Code DO $$\nBEGIN\n  NULL NULL;\nEND $$"],
+        &["3: near \"NULL NULL;\": expected a statement, got NULL_KW"],
+    );
+}
+
+#[test]
+fn a_fault_of_the_lexer_ends_the_reading() {
+    for dialect in [Sqlite, Postgres] {
+        check(
+            dialect,
+            "SELECT 1;\nSELECT 'a;\nDROP TABLE t;",
+            &["1 Query SELECT 1"],
+            &["2: a quote is not closed"],
+        );
+        // The engines read no further than a NUL, wherever it stands.
+        check(
+            dialect,
+            "SELECT 1;\n-- \0\nDROP TABLE t;",
+            &["1 Query SELECT 1"],
+            &["2: a NUL byte ends the text here for the engine"],
+        );
+    }
+}
+
+#[test]
+fn a_carriage_return_ends_a_comment_where_the_server_says_so() {
+    check(
+        Postgres,
+        "-- a\rDROP TABLE t;",
+        &["1 Definition DROP TABLE t"],
+        &[],
+    );
+    check(Sqlite, "-- a\rDROP TABLE t;", &[], &[]);
+}
+
+#[test]
+fn strings_that_the_server_would_read_in_another_way_are_a_fault() {
+    let script = parse(
+        Postgres,
+        "SET standard_conforming_strings = off; SELECT 'a\\'';",
+    );
+    assert!(!script.errors.is_empty());
+    check(
+        Postgres,
+        "SET standard_conforming_strings = on;",
+        &["1 Session SET standard_conforming_strings = on"],
+        &[],
+    );
+    let script = parse(Postgres, "SET standard_conforming_strings TO 'off';");
+    assert_eq!(script.errors.len(), 1);
+}
+
+#[test]
+fn client_lines_and_copy_data_are_no_sql() {
+    check(
+        Postgres,
+        "\\connect app\nCOPY t (a) FROM stdin;\nit's -- (\n\\.\n\nSELECT 1;\n",
+        &["2 Data COPY t (a) FROM stdin", "6 Query SELECT 1"],
+        &[],
+    );
+    check(Sqlite, ".mode it's\nSELECT 1;", &["2 Query SELECT 1"], &[]);
+}

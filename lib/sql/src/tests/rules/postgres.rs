@@ -1,0 +1,431 @@
+use super::{check, check_files};
+use crate::Dialect::Postgres;
+
+#[test]
+fn every_table_and_action_of_a_statement_counts() {
+    check(
+        Postgres,
+        "DROP TABLE IF EXISTS a,\n b.\"C d\" CASCADE;",
+        &["1 drop-table a", "1 drop-table b.C d"],
+    );
+    check(
+        Postgres,
+        "ALTER TABLE t\n DROP COLUMN a,\n ADD COLUMN b int,\n DROP COLUMN IF EXISTS c CASCADE;",
+        &["2 drop-column t.a", "4 drop-column t.c"],
+    );
+    check(
+        Postgres,
+        "TRUNCATE a, ONLY b;",
+        &["1 truncate a", "1 truncate b"],
+    );
+    check(Postgres, "CREATE TABLE a (b int); TRUNCATE a;", &[]);
+    check(
+        Postgres,
+        "CREATE TABLE a (b int); TRUNCATE a CASCADE;",
+        &["1 truncate a"],
+    );
+    check(
+        Postgres,
+        "ALTER TYPE c DROP ATTRIBUTE a;",
+        &["1 drop-column c.a"],
+    );
+}
+
+#[test]
+fn a_name_without_schema_means_another_table_on_another_path() {
+    for path in [
+        "SET search_path = b;",
+        "SET LOCAL search_path TO b;",
+        "SET SCHEMA 'b';",
+        "SELECT pg_catalog.set_config('search_path', '', false);",
+        "SET ROLE other;",
+        "SET SESSION AUTHORIZATION other;",
+        "RESET ALL;",
+        "DO $$ BEGIN PERFORM set_config('search_path', 'b', false); END $$;",
+    ] {
+        check(
+            Postgres,
+            &format!(
+                "CREATE TABLE t (a int); CREATE TABLE s.t (a int); {path} DROP TABLE s.t; DROP TABLE t;"
+            ),
+            &["1 drop-table t"],
+        );
+    }
+    check(
+        Postgres,
+        "CREATE TABLE s.t (a int); DROP TABLE t;",
+        &["1 drop-table t"],
+    );
+    check(
+        Postgres,
+        "CREATE TABLE s.t (a int); ALTER TABLE s.t SET SCHEMA r; DROP TABLE r.t;",
+        &[],
+    );
+}
+
+#[test]
+fn tables_that_take_rows_from_others_are_not_new() {
+    check(
+        Postgres,
+        "CREATE TABLE p PARTITION OF t DEFAULT; DROP TABLE p;",
+        &["1 drop-table p"],
+    );
+    check(
+        Postgres,
+        "CREATE TABLE p (a int) PARTITION BY LIST (a); ALTER TABLE p ATTACH PARTITION t DEFAULT; \
+         DROP TABLE p;",
+        &["1 drop-table p"],
+    );
+    check(
+        Postgres,
+        "CREATE TABLE p (a int); ALTER TABLE t INHERIT p; DROP TABLE p CASCADE;",
+        &["1 drop-table p"],
+    );
+    check(Postgres, "SELECT * INTO c FROM t; DROP TABLE c;", &[]);
+    check(
+        Postgres,
+        "SELECT * INTO c FROM t; DROP TABLE t; DROP TABLE c;",
+        &["1 drop-table t", "1 drop-table c"],
+    );
+    check(
+        Postgres,
+        "CREATE TEMP TABLE t (a int) ON COMMIT DROP; DROP TABLE t;",
+        &["1 drop-table t"],
+    );
+    // A rebuild is SQLite's way.
+    check(
+        Postgres,
+        "CREATE TABLE n (a int); INSERT INTO n SELECT a FROM x; DROP TABLE x; \
+         ALTER TABLE n RENAME TO x;",
+        &["1 drop-table x"],
+    );
+}
+
+#[test]
+fn whole_schemas_and_what_is_owned() {
+    check(Postgres, "DROP SCHEMA s CASCADE;", &["1 drop-schema s"]);
+    check(
+        Postgres,
+        "DROP SCHEMA IF EXISTS a, b;",
+        &["1 drop-schema a", "1 drop-schema b"],
+    );
+    check(
+        Postgres,
+        "CREATE SCHEMA s; CREATE TABLE s.t (a int); DROP SCHEMA s CASCADE;",
+        &[],
+    );
+    check(
+        Postgres,
+        "CREATE SCHEMA IF NOT EXISTS s; DROP SCHEMA s;",
+        &["1 drop-schema s"],
+    );
+    check(
+        Postgres,
+        "CREATE SCHEMA s; ALTER TABLE t SET SCHEMA s; DROP SCHEMA s CASCADE;",
+        &["1 drop-schema s"],
+    );
+    check(
+        Postgres,
+        "CREATE SCHEMA s; ALTER SCHEMA r RENAME TO q; DROP SCHEMA s;",
+        &["1 drop-schema s"],
+    );
+    check(
+        Postgres,
+        "CREATE SCHEMA s CREATE TABLE t (a int); DROP TABLE s.t; DROP TABLE t;",
+        &["1 drop-table t"],
+    );
+    check(Postgres, "DROP DATABASE d;", &["1 drop-database d"]);
+    check(
+        Postgres,
+        "DROP OWNED BY r, CURRENT_USER;",
+        &["1 drop-owned r", "1 drop-owned CURRENT_USER"],
+    );
+    check(
+        Postgres,
+        "DROP EXTENSION IF EXISTS e;",
+        &["1 drop-extension e"],
+    );
+    check(
+        Postgres,
+        "DROP TYPE a, s.b CASCADE;",
+        &["1 drop-cascade a", "1 drop-cascade s.b"],
+    );
+    check(Postgres, "DROP DOMAIN d CASCADE;", &["1 drop-cascade d"]);
+    check(
+        Postgres,
+        "DROP TYPE t; DROP DOMAIN d; DROP FUNCTION f() CASCADE; DROP SEQUENCE s; \
+         DROP MATERIALIZED VIEW m; DROP VIEW v CASCADE; DROP FOREIGN TABLE f;",
+        &[],
+    );
+}
+
+#[test]
+fn types_that_hold_everything_are_fine() {
+    for ty in [
+        "text",
+        "varchar",
+        "character varying",
+        "pg_catalog.text",
+        "numeric",
+        "decimal",
+        "text[]",
+    ] {
+        check(
+            Postgres,
+            &format!("ALTER TABLE t ALTER COLUMN a TYPE {ty};"),
+            &[],
+        );
+    }
+    for ty in [
+        "int",
+        "bigint",
+        "varchar(200)",
+        "char(3)",
+        "numeric(10,2)",
+        "timestamptz",
+        "jsonb",
+        "my_enum",
+        "\"text\"",
+        "varchar(10)[]",
+    ] {
+        check(
+            Postgres,
+            &format!("ALTER TABLE t ALTER a SET DATA TYPE {ty} USING a::{ty};"),
+            &["1 narrow-type t.a"],
+        );
+    }
+    for using in ["a", "a::text", "(a)::text", "CAST(a AS text)"] {
+        check(
+            Postgres,
+            &format!("ALTER TABLE t ALTER a TYPE text USING {using};"),
+            &[],
+        );
+    }
+    for using in [
+        "left(a, 3)",
+        "b::text",
+        "'x'",
+        "a::varchar(3)::text",
+        "a::int",
+    ] {
+        check(
+            Postgres,
+            &format!("ALTER TABLE t ALTER a TYPE text USING {using};"),
+            &["1 narrow-type t.a"],
+        );
+    }
+}
+
+#[test]
+fn a_known_old_type_decides() {
+    // The first change tells the type; it is reported itself where it may narrow.
+    let known = |old: &str, new: &str, expected: &[&str]| {
+        check_files(
+            Postgres,
+            &[
+                &format!(
+                    "-- lockstep: allow narrow-type because a\nALTER TABLE t ALTER a TYPE {old};"
+                ),
+                &format!("ALTER TABLE t ALTER a TYPE {new};"),
+            ],
+            expected,
+        );
+    };
+    let first = "2 narrow-type t.a allowed";
+    for (old, new) in [
+        ("varchar(20)", "varchar(30)"),
+        ("varchar(20)", "text"),
+        ("char(3)", "varchar(3)"),
+        ("char", "char(2)"),
+        ("smallint", "int"),
+        ("int4", "int8"),
+        ("int", "integer"),
+        ("bigint", "numeric"),
+        ("numeric(10,2)", "numeric(12,2)"),
+        ("numeric(10,2)", "numeric(12,4)"),
+        ("numeric(5)", "numeric"),
+        ("timestamp(3)", "timestamp"),
+        ("timestamptz(3)", "timestamp(6) with time zone"),
+        ("date", "timestamp"),
+        ("real", "double precision"),
+        ("varchar(3)[]", "varchar(4)[]"),
+        ("my_enum", "text"),
+    ] {
+        known(old, new, &[first]);
+    }
+    for (old, new) in [
+        ("varchar(30)", "varchar(20)"),
+        ("char(3)", "char"),
+        ("bigint", "int"),
+        ("int", "real"),
+        ("float8", "numeric"),
+        ("numeric(10,2)", "numeric(10,3)"),
+        ("numeric(10,2)", "numeric(10)"),
+        ("timestamp", "timestamptz"),
+        ("timestamptz", "timestamp"),
+        ("timestamp(6)", "timestamp(3)"),
+        ("timestamp", "date"),
+        ("json", "jsonb"),
+        ("int", "smallint"),
+        ("int[]", "text"),
+        ("varchar(9)", "name"),
+        ("varchar(9)", "\"char\""),
+    ] {
+        known(old, new, &[first, "1 narrow-type t.a"]);
+    }
+    check(
+        Postgres,
+        "ALTER TABLE t ADD a int; ALTER TABLE t ALTER a TYPE smallint;",
+        &[],
+    );
+    check(
+        Postgres,
+        "CREATE TABLE t (a int); ALTER TABLE t ALTER a TYPE smallint;",
+        &[],
+    );
+    check(
+        Postgres,
+        "CREATE TABLE IF NOT EXISTS t (a int); ALTER TABLE t ALTER a TYPE bigint;",
+        &["1 narrow-type t.a"],
+    );
+}
+
+#[test]
+fn statements_within_statements_count() {
+    check(
+        Postgres,
+        "WITH d AS (\n DELETE FROM t RETURNING *) SELECT * FROM d;",
+        &["2 delete-without-where t"],
+    );
+    check(
+        Postgres,
+        "WITH a AS (UPDATE t SET x = 1) INSERT INTO l SELECT 1;",
+        &["1 update-without-where t"],
+    );
+    check(
+        Postgres,
+        "EXPLAIN ANALYZE DELETE FROM t;",
+        &["1 delete-without-where t"],
+    );
+    check(
+        Postgres,
+        "EXPLAIN (BUFFERS, ANALYZE) DELETE FROM t;",
+        &["1 delete-without-where t"],
+    );
+    check(Postgres, "EXPLAIN DELETE FROM t;", &[]);
+    check(
+        Postgres,
+        "PREPARE p AS DELETE FROM t;",
+        &["1 delete-without-where t"],
+    );
+    check(
+        Postgres,
+        "MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE;",
+        &["1 delete-without-where t"],
+    );
+    check(
+        Postgres,
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE;",
+        &[],
+    );
+    check(
+        Postgres,
+        "COPY (DELETE FROM t RETURNING a) TO '/tmp/a';",
+        &["1 delete-without-where t"],
+    );
+}
+
+#[test]
+fn what_is_only_kept_for_later_loses_nothing() {
+    check(
+        Postgres,
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM t $$;\n\
+         CREATE FUNCTION g() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM t; END;\n\
+         CREATE FUNCTION h() RETURNS void AS $$ BEGIN EXECUTE 'DROP TABLE ' || a; END $$ LANGUAGE plpgsql;\n\
+         CREATE PROCEDURE p() LANGUAGE sql AS 'DELETE FROM t';\n\
+         CREATE RULE r AS ON INSERT TO v DO INSTEAD DELETE FROM t;\n\
+         CREATE VIEW v AS SELECT 1;",
+        &[],
+    );
+}
+
+#[test]
+fn blocks_are_run_at_once() {
+    check(
+        Postgres,
+        "DO $$\nBEGIN\n  DELETE FROM t;\n  IF true THEN\n    DROP TABLE u;\n  END IF;\nEND\n$$;",
+        &["3 delete-without-where t", "5 drop-table u"],
+    );
+    check(
+        Postgres,
+        "DO 'BEGIN\n TRUNCATE t; EXECUTE ''DROP TABLE u''; END' LANGUAGE 'plpgsql';",
+        &["2 truncate t", "2 drop-table u"],
+    );
+    check(
+        Postgres,
+        "DO $$ BEGIN DO $a$ BEGIN DELETE FROM t; END $a$; END $$;",
+        &["1 delete-without-where t"],
+    );
+    check(
+        Postgres,
+        "DO $$ BEGIN FOR r IN DELETE FROM t RETURNING * LOOP NULL; END LOOP; END $$;",
+        &["1 delete-without-where t"],
+    );
+    check(
+        Postgres,
+        "DO $$ BEGIN CREATE TABLE t (a int); END $$; DROP TABLE t;",
+        &["1 drop-table t"],
+    );
+    check(
+        Postgres,
+        "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'e') THEN \
+         CREATE TYPE e AS ENUM ('a'); END IF; EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
+        &[],
+    );
+}
+
+#[test]
+fn queries_into_variables_are_read() {
+    check(
+        Postgres,
+        "DO $$ DECLARE n int; r record; BEGIN\n\
+         SELECT count(*) INTO n FROM t;\n\
+         SELECT a, b INTO STRICT r.a, n FROM t WHERE a = 1;\n\
+         SELECT CASE WHEN a THEN 1 ELSE 2 END INTO n FROM t;\n\
+         INSERT INTO t (a) VALUES (1) RETURNING id INTO n;\n\
+         DELETE FROM t RETURNING id INTO n;\n\
+         WITH d AS (DELETE FROM u RETURNING a) SELECT count(*) INTO n FROM d;\n\
+         FOR r IN SELECT * FROM a LOOP FETCH c INTO r; END LOOP;\n\
+         EXECUTE 'TRUNCATE v' INTO n;\n\
+         UPDATE t SET a = 1 RETURNING a INTO r.a[1];\n\
+         END $$;",
+        &[
+            "6 delete-without-where t",
+            "7 delete-without-where u",
+            "9 truncate v",
+            "10 update-without-where t",
+        ],
+    );
+}
+
+#[test]
+fn what_is_made_at_run_time_can_not_be_read() {
+    for code in [
+        "EXECUTE 'DROP TABLE ' || n;",
+        "EXECUTE format('DROP TABLE %I', n);",
+        "FOR r IN EXECUTE n LOOP NULL; END LOOP;",
+        "OPEN c FOR EXECUTE n;",
+    ] {
+        check(
+            Postgres,
+            &format!("DO $$ BEGIN {code} END $$;"),
+            &["1 dynamic-sql EXECUTE"],
+        );
+    }
+    check(
+        Postgres,
+        "DO LANGUAGE plpython3u 'x';",
+        &["1 dynamic-sql DO"],
+    );
+    check(Postgres, "EXECUTE p;", &[]);
+}

@@ -1,0 +1,224 @@
+use super::{check, check_files};
+use crate::Dialect::Sqlite;
+
+/// create, copy, drop, rename, with the given copy.
+fn rebuild(copy: &str) -> String {
+    format!(
+        "CREATE TABLE new_x (a, b);\n{copy};\nDROP TABLE x;\nALTER TABLE new_x RENAME TO x;\n\
+         CREATE INDEX x_a ON x (a);"
+    )
+}
+
+#[test]
+fn a_rebuild_that_carries_every_row_over_is_no_loss() {
+    for copy in [
+        "INSERT INTO new_x SELECT * FROM x",
+        "INSERT INTO new_x SELECT x.* FROM x ORDER BY a",
+        "INSERT INTO new_x (a, b) SELECT a, b FROM x",
+        "INSERT INTO \"new_x\" (\"a\") SELECT \"a\" FROM \"x\"",
+        "INSERT INTO main.new_x SELECT a, b FROM main.x AS old",
+        "INSERT OR ABORT INTO new_x SELECT a, b FROM x",
+        "INSERT INTO new_x SELECT a, coalesce(b, CAST(a AS text) || 'x') FROM x",
+        "INSERT INTO new_x SELECT max(a, 1), CASE WHEN b IS NULL THEN 1 ELSE lower(b) END FROM X",
+        "INSERT INTO new_x VALUES (0, 0);\nINSERT INTO new_x SELECT a, b FROM x",
+    ] {
+        check(Sqlite, &rebuild(copy), &[]);
+    }
+    check(
+        Sqlite,
+        "PRAGMA foreign_keys=OFF;\nCREATE TABLE \"new_x\" (a);\nINSERT INTO new_x (a) SELECT a FROM x;\n\
+         DROP INDEX x_b;\nDROP TABLE x;\nALTER TABLE new_x RENAME TO x;\nPRAGMA foreign_key_check;\n\
+         PRAGMA foreign_keys=ON;",
+        &[],
+    );
+}
+
+#[test]
+fn a_rebuild_that_may_lose_rows_drops_the_table() {
+    for copy in [
+        "INSERT INTO new_x SELECT * FROM x WHERE a > 1",
+        "INSERT INTO new_x SELECT * FROM x LIMIT 10",
+        "INSERT INTO new_x SELECT x.* FROM x JOIN y ON x.a = y.a",
+        "INSERT INTO new_x SELECT x.* FROM x, y",
+        "INSERT INTO new_x SELECT DISTINCT a, b FROM x",
+        "INSERT INTO new_x SELECT a, b FROM x GROUP BY a",
+        "INSERT INTO new_x SELECT a, b FROM x UNION SELECT 1, 2",
+        "INSERT INTO new_x SELECT max(a), b FROM x",
+        "INSERT INTO new_x SELECT count(*), 1 FROM x",
+        "INSERT INTO new_x SELECT a, my_function(b) FROM x",
+        "INSERT INTO new_x SELECT a, (SELECT max(x.b)) FROM x",
+        "INSERT INTO new_x SELECT * FROM (SELECT * FROM x)",
+        "INSERT INTO new_x SELECT * FROM y",
+        "INSERT OR IGNORE INTO new_x SELECT * FROM x",
+        "INSERT OR REPLACE INTO new_x SELECT * FROM x",
+        "REPLACE INTO new_x SELECT * FROM x",
+        "INSERT INTO new_x SELECT * FROM x WHERE true ON CONFLICT DO NOTHING",
+        "WITH y AS (SELECT 1) INSERT INTO new_x SELECT * FROM x",
+        "INSERT INTO new_x SELECT * FROM x;\nDELETE FROM new_x WHERE a = 1",
+        "INSERT INTO new_x SELECT * FROM x;\nINSERT INTO x VALUES (1, 2)",
+        "INSERT INTO new_x VALUES (1, 2)",
+    ] {
+        let sql = rebuild(copy);
+        let line = sql
+            .lines()
+            .position(|line| line == "DROP TABLE x;")
+            .unwrap()
+            + 1;
+        check(Sqlite, &sql, &[&format!("{line} drop-table x")]);
+    }
+}
+
+#[test]
+fn a_rebuild_in_another_order_drops_the_table() {
+    let create = "CREATE TABLE new_x (a);";
+    let copy = "INSERT INTO new_x SELECT a FROM x;";
+    let rename = "ALTER TABLE new_x RENAME TO x;";
+    let drop = &["1 drop-table x"];
+    check(
+        Sqlite,
+        &format!("{create} DROP TABLE x; {copy} {rename}"),
+        drop,
+    );
+    check(Sqlite, &format!("{create} {copy} DROP TABLE x;"), drop);
+    check(Sqlite, &format!("{copy} DROP TABLE x; {rename}"), drop);
+    check(
+        Sqlite,
+        &format!("CREATE TABLE IF NOT EXISTS new_x (a); {copy} DROP TABLE x; {rename}"),
+        drop,
+    );
+    check(
+        Sqlite,
+        &format!("CREATE TEMP TABLE new_x (a); {copy} DROP TABLE x; {rename}"),
+        drop,
+    );
+    check_files(
+        Sqlite,
+        &[&format!("{create} {copy} DROP TABLE x;"), rename],
+        drop,
+    );
+    // The order that sqlite.org warns of: foreign keys follow the old table to its new name.
+    check(
+        Sqlite,
+        "ALTER TABLE x RENAME TO old_x; CREATE TABLE x (a); INSERT INTO x SELECT a FROM old_x; \
+         DROP TABLE old_x;",
+        &["1 drop-table old_x"],
+    );
+    check(
+        Sqlite,
+        &format!("{create} {copy} DROP TABLE x; CREATE TABLE x (b); DROP TABLE x; {rename}"),
+        drop,
+    );
+}
+
+#[test]
+fn a_rebuild_leaves_known_columns_out() {
+    let rebuild = |columns: &str| {
+        format!(
+            "CREATE TABLE new_x ({columns}); INSERT INTO new_x ({columns}) SELECT {columns} FROM x; \
+             DROP TABLE x; ALTER TABLE new_x RENAME TO x;"
+        )
+    };
+    // Known from a rebuild before, and from a definition that may be the old one.
+    check_files(
+        Sqlite,
+        &[&rebuild("a, b, c"), &rebuild("a, c")],
+        &["1 drop-column x.b"],
+    );
+    check_files(
+        Sqlite,
+        &[
+            "CREATE TABLE IF NOT EXISTS x (a, b, c AS (a));",
+            &rebuild("a"),
+        ],
+        &["1 drop-column x.b"],
+    );
+    check_files(Sqlite, &[&rebuild("a, b"), &rebuild("b, a")], &[]);
+    // Read from x, but not the column itself.
+    check_files(
+        Sqlite,
+        &[
+            &rebuild("a, b"),
+            "CREATE TABLE n (a, b); INSERT INTO n (a, b) SELECT a, NULL FROM x; DROP TABLE x; \
+             ALTER TABLE n RENAME TO x;",
+        ],
+        &["1 drop-column x.b"],
+    );
+    // New ones have nothing to lose, and of a table from before nothing is known.
+    check_files(Sqlite, &["CREATE TABLE x (a, b);", &rebuild("a")], &[]);
+    check(Sqlite, &rebuild("a"), &[]);
+    // After a rebuild the table is the old one still.
+    check_files(
+        Sqlite,
+        &[&rebuild("a"), "DROP TABLE x;"],
+        &["1 drop-table x"],
+    );
+    check_files(
+        Sqlite,
+        &[&rebuild("a"), "DELETE FROM x;"],
+        &["1 delete-without-where x"],
+    );
+}
+
+#[test]
+fn a_rebuild_overwrites_nothing() {
+    check(
+        Sqlite,
+        "CREATE TABLE n (a); INSERT INTO n SELECT a FROM x; UPDATE n SET a = 0; DROP TABLE x; \
+         ALTER TABLE n RENAME TO x;",
+        &["1 update-without-where n", "1 drop-table x"],
+    );
+}
+
+#[test]
+fn the_schema_table_is_not_written() {
+    check(
+        Sqlite,
+        "PRAGMA writable_schema = ON;",
+        &["1 writable-schema pragma writable_schema"],
+    );
+    check(
+        Sqlite,
+        "PRAGMA main.writable_schema(1);",
+        &["1 writable-schema pragma writable_schema"],
+    );
+    check(
+        Sqlite,
+        "PRAGMA writable_schema; PRAGMA writable_schema = off; PRAGMA writable_schema=RESET",
+        &[],
+    );
+    check(
+        Sqlite,
+        "UPDATE sqlite_master SET sql = 'x' WHERE name = 'y';",
+        &["1 writable-schema sqlite_master"],
+    );
+}
+
+#[test]
+fn what_is_only_kept_for_later_loses_nothing() {
+    check(
+        Sqlite,
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM u; UPDATE u SET a = 1; END;",
+        &[],
+    );
+    check(
+        Sqlite,
+        "EXPLAIN DELETE FROM t; EXPLAIN QUERY PLAN DELETE FROM t;",
+        &[],
+    );
+    check(Sqlite, "CREATE VIEW v AS SELECT * FROM t;", &[]);
+}
+
+#[test]
+fn names_are_compared_as_sqlite_does() {
+    check(Sqlite, "CREATE TABLE Main.\"T\" (a); DROP TABLE [t];", &[]);
+    check(
+        Sqlite,
+        "CREATE TABLE `a\"b` (a); DROP TABLE \"A\"\"B\";",
+        &[],
+    );
+    check(
+        Sqlite,
+        "CREATE TABLE t (a); DROP TABLE temp.t; DROP TABLE aux.t;",
+        &["1 drop-table aux.t"],
+    );
+}
