@@ -1,0 +1,377 @@
+//! What the layouts have in common: reading files, and putting migrations together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use sql::Dialect;
+
+use crate::layouts::sections;
+use crate::listing::{Entry, Kind};
+use crate::names::{self, Name};
+use crate::source::{Source, Sources};
+use crate::version::Key;
+use crate::{Down, Layout, Migration, Named, Problem, ProblemKind, Set};
+
+/// A set in the making.
+pub(crate) struct Collector {
+    pub(crate) layout: Layout,
+    pub(crate) dialect: Dialect,
+    sources: Sources,
+    migrations: Vec<(Key, Migration)>,
+    repeatable: Vec<Named>,
+    baseline: Vec<Named>,
+    ignored: Vec<Named>,
+    problems: Vec<Problem>,
+    /// First file of each version, whether or not it can be used.
+    versions: HashMap<String, PathBuf>,
+    unusable: BTreeSet<String>,
+}
+
+/// A migration before its text was looked into.
+pub(crate) struct Draft {
+    /// Canonical.
+    pub(crate) version: String,
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
+    pub(crate) source: Source,
+    /// The part of the text that applies; all of it if none.
+    pub(crate) section: Option<Section>,
+    /// What the layout's own mark says.
+    pub(crate) no_transaction: bool,
+    pub(crate) down: Option<Down>,
+    /// Problems that count only until it is applied; file and version are filled in.
+    pub(crate) until_applied: Vec<Problem>,
+}
+
+impl Draft {
+    /// A migration that is all of a file.
+    pub(crate) fn whole(version: String, name: &str, file: &Path, source: Source) -> Self {
+        Self {
+            version,
+            name: name.to_owned(),
+            file: file.to_owned(),
+            source,
+            section: None,
+            no_transaction: false,
+            down: None,
+            until_applied: Vec::new(),
+        }
+    }
+}
+
+/// The part of a file that applies.
+pub(crate) struct Section {
+    pub(crate) bytes: Range<usize>,
+    /// 1-based.
+    pub(crate) line: u32,
+}
+
+impl Collector {
+    pub(crate) fn new(layout: Layout, dialect: Dialect, sources: Sources) -> Self {
+        Self {
+            layout,
+            dialect,
+            sources,
+            migrations: Vec::new(),
+            repeatable: Vec::new(),
+            baseline: Vec::new(),
+            ignored: Vec::new(),
+            problems: Vec::new(),
+            versions: HashMap::new(),
+            unusable: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    pub(crate) fn repeatable(&mut self, file: &Path, why: &str) {
+        self.repeatable.push(Named {
+            file: file.to_owned(),
+            why: why.to_owned(),
+        });
+    }
+
+    pub(crate) fn baseline(&mut self, file: &Path, why: &str) {
+        self.baseline.push(Named {
+            file: file.to_owned(),
+            why: why.to_owned(),
+        });
+    }
+
+    /// Names something that is no migration, as a failure or a warning by its kind.
+    pub(crate) fn ignore(&mut self, kind: ProblemKind, file: &Path, why: impl Into<String>) {
+        let why = why.into();
+        self.problem(Problem::new(kind, &why).file(file));
+        self.ignored.push(Named {
+            file: file.to_owned(),
+            why,
+        });
+    }
+
+    /// The canonical version of a file whose version is an integer; a problem if it is too large.
+    pub(crate) fn integer_version(&mut self, digits: &str, entry: &Entry) -> Option<String> {
+        let version = self.layout.canonical_version(digits);
+        if version.is_none() {
+            let why = format!("has a version above {}, the largest of a bigint", i64::MAX);
+            self.ignore(ProblemKind::NameUnfit, &entry.file, why);
+        }
+        version
+    }
+
+    /// Reads the file of a version. A file that can't be read is a problem, and its version known.
+    pub(crate) fn read(&mut self, version: &str, file: &Path) -> Option<Source> {
+        match self.sources.take(file) {
+            Ok(source) => Some(source),
+            Err(unread) => {
+                self.unusable(version, file, unread.problem(file));
+                None
+            }
+        }
+    }
+
+    /// Reads a file that says something about migrations and is none. None if it is not there.
+    pub(crate) fn read_beside(&mut self, file: &Path) -> Option<Source> {
+        match self.sources.take(file) {
+            Ok(source) => Some(source),
+            Err(unread) => {
+                self.problem(unread.problem(file));
+                None
+            }
+        }
+    }
+
+    /// Reads a whole file that reverts.
+    pub(crate) fn down(&mut self, file: &Path) -> Option<Down> {
+        let source = self.read_beside(file)?;
+        Some(Down {
+            file: file.to_owned(),
+            sql: source.text,
+        })
+    }
+
+    /// Records that the file of a version can't be run, and why.
+    pub(crate) fn unusable(&mut self, version: &str, file: &Path, problem: Problem) {
+        self.claim(version, file);
+        self.problem(problem.version(version));
+        self.unusable.insert(version.to_owned());
+    }
+
+    /// Looks into a migration's text and adds it.
+    pub(crate) fn add(&mut self, draft: Draft) {
+        let Draft {
+            version,
+            name,
+            file,
+            source,
+            section,
+            no_transaction,
+            down,
+            until_applied,
+        } = draft;
+        let key = match self.layout {
+            // dbmate sorts by file name, in which the digits of 10 come before the `_` of 1_.
+            Layout::Dbmate => Some(Key::Text(file.to_string_lossy().into_owned())),
+            layout => layout.key(&version),
+        };
+        let Some(key) = key else { return };
+        self.claim(&version, &file);
+        let mut problems = until_applied;
+
+        // Directives may stand above a section's first line; those below it concern what reverts.
+        let last = section
+            .as_ref()
+            .map_or(source.text.len(), |section| section.bytes.end);
+        let directives = directives(self.dialect, &source.text[..last]);
+        for sql::Problem { line, message } in directives.problems {
+            problems.push(Problem::new(ProblemKind::DirectiveInvalid, message).line(line));
+        }
+        if section.is_none()
+            && let Some((layout, line)) = sections::marked(&source.text)
+        {
+            let message = format!("has a section mark of the layout {layout}");
+            problems.push(Problem::new(ProblemKind::LayoutMixed, message).line(line));
+        }
+        let (up, up_line) = match section {
+            Some(section) => (source.text[section.bytes].to_owned(), section.line),
+            None => (source.text, 1),
+        };
+        problems.sort_by_key(|problem| problem.line);
+        let until_applied = problems
+            .into_iter()
+            .map(|problem| problem.version(&version).file(&file))
+            .collect();
+        let migration = Migration {
+            sha256_tokens: sql::token_digest(self.dialect, &up),
+            version,
+            name,
+            file,
+            up,
+            up_line,
+            sha256: source.sha256,
+            no_transaction: no_transaction || directives.no_transaction.is_some(),
+            down,
+            allows: directives.allowances,
+            until_applied,
+        };
+        self.migrations.push((key, migration));
+    }
+
+    /// Every file of a version comes by here once.
+    fn claim(&mut self, version: &str, file: &Path) {
+        if file.to_str().is_none() {
+            let problem = Problem::new(ProblemKind::NameUnfit, "has a name that is not UTF-8");
+            self.problems.push(problem.version(version).file(file));
+        }
+        if let Some(first) = self.versions.get(version) {
+            let message = format!("has the same version as {}", first.display());
+            let problem = Problem::new(ProblemKind::DuplicateVersion, message);
+            self.problems.push(problem.version(version).file(file));
+        } else {
+            self.versions.insert(version.to_owned(), file.to_owned());
+        }
+    }
+
+    /// Names an entry that the layout has no use for, unless nobody could take it for a migration.
+    pub(crate) fn leave(&mut self, entry: &Entry) {
+        match &entry.kind {
+            Kind::File => self.leave_file(entry),
+            Kind::Folder(_) if entry.is_hidden() => {}
+            Kind::Folder(children) => {
+                let sql = children
+                    .iter()
+                    .find(|child| names::read(&child.name) != Name::Other);
+                if let Some(child) = sql {
+                    let is_foreign = ["up.sql", "down.sql", "migration.sql"]
+                        .iter()
+                        .any(|name| child.name == *name)
+                        || names::layout(&names::read(&child.name)).is_some();
+                    let kind = if is_foreign {
+                        ProblemKind::NameUnfit
+                    } else {
+                        ProblemKind::NameForeign
+                    };
+                    let why = format!(
+                        "is a folder with SQL files ({}), which the layout {} does not read",
+                        child.name, self.layout
+                    );
+                    self.ignore(kind, &entry.file, why);
+                }
+            }
+            Kind::FolderLink => {
+                let kind = match self.layout {
+                    Layout::Diesel | Layout::Prisma | Layout::Versioned => ProblemKind::NameUnfit,
+                    _ => ProblemKind::NameForeign,
+                };
+                let why = "is a symbolic link to a folder, which is not followed";
+                self.ignore(kind, &entry.file, why);
+            }
+            Kind::Unlisted(error) => {
+                let message = format!("cannot be listed: {error}");
+                self.problem(Problem::new(ProblemKind::Unreadable, message).file(&entry.file));
+            }
+            Kind::Special => {
+                if names::read(&entry.name) != Name::Other {
+                    let message = "is no regular file";
+                    self.problem(Problem::new(ProblemKind::Unreadable, message).file(&entry.file));
+                }
+            }
+        }
+    }
+
+    fn leave_file(&mut self, entry: &Entry) {
+        let name = names::read(&entry.name);
+        let pattern = self.layout.pattern();
+        let (kind, why) = match name {
+            Name::Other => return,
+            Name::Sql { begins: false } => (
+                ProblemKind::NameForeign,
+                format!(
+                    "is no migration by its name; the layout {} has {pattern}",
+                    self.layout
+                ),
+            ),
+            _ => match names::layout(&name).filter(|layout| *layout != self.layout) {
+                Some(layout) => (
+                    ProblemKind::NameUnfit,
+                    format!("has a name of the layout {layout}, not of {}", self.layout),
+                ),
+                None => (
+                    ProblemKind::NameUnfit,
+                    format!(
+                        "looks like a migration, but the layout {} has {pattern}",
+                        self.layout
+                    ),
+                ),
+            },
+        };
+        self.ignore(kind, &entry.file, why);
+    }
+
+    pub(crate) fn finish(mut self, dir: &Path) -> Set {
+        self.migrations
+            .sort_by(|a, b| (&a.0, &a.1.file).cmp(&(&b.0, &b.1.file)));
+        self.problems
+            .sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        Set {
+            layout: self.layout,
+            dir: dir.to_owned(),
+            dialect: self.dialect,
+            migrations: self
+                .migrations
+                .into_iter()
+                .map(|(_, migration)| migration)
+                .collect(),
+            repeatable: self.repeatable,
+            baseline: self.baseline,
+            ignored: self.ignored,
+            problems: self.problems,
+            unusable: self.unusable,
+        }
+    }
+}
+
+/// Most files have no directive, and looking for the word is much faster than reading tokens.
+fn directives(dialect: Dialect, text: &str) -> sql::Directives {
+    const NAME: &[u8] = b"lockstep";
+    let is_named = |word: &[u8]| word.eq_ignore_ascii_case(NAME);
+    if text.as_bytes().windows(NAME.len()).any(is_named) {
+        sql::directives(dialect, text)
+    } else {
+        sql::Directives::default()
+    }
+}
+
+/// Files that revert, until each has found its migration.
+#[derive(Default)]
+pub(crate) struct Downs(BTreeMap<String, Vec<PathBuf>>);
+
+impl Downs {
+    /// `belongs`: what the migration's own file has in common with this one.
+    pub(crate) fn put(&mut self, belongs: &str, file: &Path) {
+        self.0
+            .entry(belongs.to_owned())
+            .or_default()
+            .push(file.to_owned());
+    }
+
+    /// The file that reverts a migration. Of several, the first by name; the others are named.
+    pub(crate) fn take(&mut self, belongs: &str, out: &mut Collector) -> Option<Down> {
+        let files = self.0.remove(belongs)?;
+        for file in &files[1..] {
+            let message = format!("reverts the same migration as {}", files[0].display());
+            out.problem(Problem::new(ProblemKind::DownUnpaired, message).file(file));
+        }
+        out.down(&files[0])
+    }
+
+    /// Names those that are left over.
+    pub(crate) fn finish(self, out: &mut Collector) {
+        for file in self.0.into_values().flatten() {
+            let message = "belongs to no migration";
+            out.problem(Problem::new(ProblemKind::DownUnpaired, message).file(&file));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A set of migrations and a ledger's rows, as values.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sql::{Allowance, Dialect};
+
+use crate::{Layout, Problem};
+
+/// The migrations of one folder.
+#[derive(Debug, Clone)]
+pub struct Set {
+    /// How the folder is laid out.
+    pub layout: Layout,
+    /// The folder, as it was named.
+    pub dir: PathBuf,
+    /// The dialect it was read in.
+    pub dialect: Dialect,
+    /// Versioned migrations, in the order in which they apply.
+    pub migrations: Vec<Migration>,
+    /// Files that their tool runs whenever they change. Never run here.
+    pub repeatable: Vec<Named>,
+    /// Files that their tool runs on an empty database in place of older ones. Never run here.
+    pub baseline: Vec<Named>,
+    /// SQL files, and folders with some, that are no migrations. Each has a problem too.
+    pub ignored: Vec<Named>,
+    /// What is wrong with names and files, in the order of the names. What is wrong with the text
+    /// of a pending migration, [`crate::compare`] reports.
+    pub problems: Vec<Problem>,
+    /// Versions that have a file which can't be used: not to be reported as missing as well.
+    pub(crate) unusable: BTreeSet<String>,
+}
+
+impl Set {
+    /// Index of the migration that a person means: by a version written in any way that
+    /// [`Layout::canonical_version`] takes, or by its file or its folder.
+    pub fn position(&self, written: &str) -> Option<usize> {
+        let canonical = self.layout.canonical_version(written);
+        let is_meant = |migration: &Migration| {
+            Some(&migration.version) == canonical.as_ref()
+                || migration.file == Path::new(written)
+                || migration.file.parent() == Some(Path::new(written))
+        };
+        // A flat file's parent is the empty path, which nobody means.
+        let is_named = !written.is_empty();
+        self.migrations
+            .iter()
+            .position(is_meant)
+            .filter(|_| is_named)
+    }
+
+    /// Where a file named relative to the folder is found from the working directory. Also how it
+    /// is shown to people.
+    pub fn path(&self, file: &Path) -> PathBuf {
+        self.dir.join(file)
+    }
+
+    /// True if something is wrong with the files that forbids a deployment.
+    pub fn has_failures(&self) -> bool {
+        self.problems.iter().any(Problem::is_failure)
+    }
+}
+
+/// A file that is not run, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Relative to the migrations folder.
+    pub file: PathBuf,
+    /// Why, as a clause.
+    pub why: String,
+}
+
+/// One versioned migration.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// Canonical text of the version: without leading zeros where versions are numbers.
+    pub version: String,
+    /// What the file's name says beside the version and the layout's own parts.
+    pub name: String,
+    /// Relative to the migrations folder.
+    pub file: PathBuf,
+    /// The SQL to run: the file's text, or the section that applies. Without a byte order mark,
+    /// line ends as they stand.
+    pub up: String,
+    /// 1-based line of `file` on which `up` starts.
+    pub up_line: u32,
+    /// SHA-256 of the file's raw bytes, all of them.
+    pub sha256: [u8; 32],
+    /// SHA-256 of the tokens of `up`; none if they can't be told apart.
+    pub sha256_tokens: Option<[u8; 32]>,
+    /// True if the file or its layout says that it runs outside a transaction.
+    pub no_transaction: bool,
+    /// What reverts it.
+    pub down: Option<Down>,
+    /// Reviewed exceptions that stand in the file, with lines of `file`.
+    pub allows: Vec<Allowance>,
+    /// What is wrong with the text, which can't be mended in an applied file without drift. So it
+    /// counts only while the migration is pending, and [`crate::compare`] reports it then.
+    pub(crate) until_applied: Vec<Problem>,
+}
+
+impl Migration {
+    /// The reason for which the file allows what `rule` forbids.
+    pub fn reason(&self, rule: &str) -> Option<&str> {
+        let allowance = self
+            .allows
+            .iter()
+            .find(|allowance| allowance.rule == rule)?;
+        Some(&allowance.reason)
+    }
+}
+
+/// What reverts a migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Down {
+    /// Relative to the migrations folder. The migration's own file if it is a section of that.
+    pub file: PathBuf,
+    /// The SQL to run, without a byte order mark.
+    pub sql: String,
+}
+
+/// One row of a ledger, as a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// Canonical version.
+    pub version: String,
+    /// Name of the migration when it was applied.
+    pub name: String,
+    /// SHA-256 of the raw bytes of the file that was applied.
+    pub sha256: [u8; 32],
+    /// SHA-256 of the tokens of the SQL that was applied.
+    pub sha256_tokens: Option<[u8; 32]>,
+    /// Whether it finished.
+    pub state: RowState,
+    /// When, as RFC 3339 UTC.
+    pub applied_at: String,
+    /// How long it ran, in milliseconds.
+    pub duration_ms: i64,
+    /// Database user or person that applied it.
+    pub applied_by: String,
+    /// The run that applied it.
+    pub run_id: String,
+    /// Place in the order in which rows were written.
+    pub position: i64,
+}
+
+/// Whether a ledger row is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowState {
+    /// Applied to the end.
+    Applied,
+    /// Started outside a transaction and not known to have finished.
+    Started,
+}
