@@ -1,0 +1,178 @@
+//! What Lockstep keeps in a database: the mark, the ledger, the recorded schema.
+//!
+//! Everything here reads on a connection that the caller opened. A table that does not exist is an
+//! answer; any other failure is an error, never "nothing there".
+
+mod foreign;
+mod ledger;
+mod mark;
+mod occupancy;
+mod place;
+mod survey;
+mod tables;
+
+pub use foreign::ForeignLedger;
+pub use ledger::RecordedSchema;
+pub use mark::Mark;
+pub use place::Place;
+pub use survey::Survey;
+pub use tables::{LEDGER_DEFAULT, LedgerName, LedgerNameError};
+
+use std::cell::OnceCell;
+
+use contract::{Class, Classify};
+
+/// Why a record can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQLite refused.
+    #[error("cannot read {what}")]
+    Sqlite {
+        /// Which record.
+        what: &'static str,
+        /// SQLite's answer.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// PostgreSQL refused, or the connection was lost.
+    #[error("cannot read {what}")]
+    Postgres {
+        /// Which record.
+        what: &'static str,
+        /// The server's answer.
+        #[source]
+        source: postgres::Error,
+    },
+    /// A record holds what Lockstep does not write.
+    #[error("cannot understand {what}: {why}")]
+    Unreadable {
+        /// Which record.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        match self {
+            Error::Postgres { source, .. } if source.is_closed() => Class::Unavailable,
+            Error::Sqlite { source, .. }
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
+            {
+                Class::Busy
+            }
+            _ => Class::Error,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            Error::Unreadable { .. } => Some(
+                "look at the table by hand; it was written by another version or by somebody else"
+                    .into(),
+            ),
+            Error::Postgres { source, .. }
+                if source.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
+                Some("grant the role USAGE on the schema and SELECT on its tables".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads the records of a SQLite database.
+#[derive(Debug)]
+pub struct SqliteRecords<'a> {
+    connection: &'a rusqlite::Connection,
+    ledger: &'a LedgerName,
+    /// The names of all tables and views, read once: compiling a query for each question costs
+    /// more than everything else that a guard does on a small file.
+    names: OnceCell<Vec<Name>>,
+}
+
+/// A table or view of a SQLite database.
+#[derive(Debug)]
+struct Name {
+    is_table: bool,
+    name: String,
+}
+
+impl<'a> SqliteRecords<'a> {
+    /// Over an open connection; `ledger` is the name that `[migrations] ledger` gives.
+    pub fn new(connection: &'a rusqlite::Connection, ledger: &'a LedgerName) -> Self {
+        SqliteRecords {
+            connection,
+            ledger,
+            names: OnceCell::new(),
+        }
+    }
+
+    fn names(&self, what: &'static str) -> Result<&[Name], Error> {
+        if let Some(names) = self.names.get() {
+            return Ok(names);
+        }
+        let names = self
+            .connection
+            .prepare_cached(
+                "SELECT type = 'table', name FROM sqlite_schema WHERE type IN ('table', 'view')",
+            )
+            .and_then(|mut statement| {
+                statement
+                    .query_map([], |row| {
+                        Ok(Name {
+                            is_table: row.get(0)?,
+                            name: row.get(1)?,
+                        })
+                    })?
+                    .collect::<Result<Vec<Name>, _>>()
+            })
+            .map_err(sqlite(what))?;
+        Ok(self.names.get_or_init(|| names))
+    }
+
+    /// Whether the database has this table.
+    fn has_table(&self, what: &'static str, table: &str) -> Result<bool, Error> {
+        let names = self.names(what)?;
+        Ok(names
+            .iter()
+            .any(|known| known.is_table && known.name.eq_ignore_ascii_case(table)))
+    }
+}
+
+/// Reads the records of a PostgreSQL database. Every name in its queries is qualified, so that the
+/// session's `search_path` does not matter, and no statement is left prepared.
+#[derive(Debug)]
+pub struct PostgresRecords<'a, C: postgres::GenericClient> {
+    client: &'a mut C,
+    ledger: &'a LedgerName,
+}
+
+impl<'a, C: postgres::GenericClient> PostgresRecords<'a, C> {
+    /// Over an open connection or transaction; `ledger` is the name that `[migrations] ledger`
+    /// gives.
+    pub fn new(client: &'a mut C, ledger: &'a LedgerName) -> Self {
+        PostgresRecords { client, ledger }
+    }
+
+    /// Whether the database has this table, by its quoted and qualified name.
+    fn has_table(&mut self, what: &'static str, table: &str) -> Result<bool, Error> {
+        let rows = self
+            .client
+            .query_typed(
+                "SELECT pg_catalog.to_regclass($1) IS NOT NULL",
+                &[(&table, postgres::types::Type::TEXT)],
+            )
+            .map_err(server(what))?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+}
+
+fn sqlite(what: &'static str) -> impl Fn(rusqlite::Error) -> Error {
+    move |source| Error::Sqlite { what, source }
+}
+
+fn server(what: &'static str) -> impl Fn(postgres::Error) -> Error {
+    move |source| Error::Postgres { what, source }
+}

@@ -1,0 +1,170 @@
+//! Everything that decides whether an action may begin, read in one go.
+
+use std::path::Path;
+
+use migrations::LedgerRow;
+use settings::PostgresTarget;
+
+use crate::{
+    Error, ForeignLedger, Mark, Place, PostgresRecords, RecordedSchema, SqliteRecords, server,
+};
+
+/// Tables that a message names before it says "and more".
+const TABLES_NAMED_MAX: u32 = 4;
+
+/// What a database is, as far as an action has to know before it begins.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Its mark.
+    pub mark: Option<Mark>,
+    /// Where it is now.
+    pub place: Place,
+    /// The first tables that are not Lockstep's; empty where there are none.
+    pub tables: Vec<String>,
+    /// The ledger's rows; `None` where there is no ledger.
+    pub ledger: Option<Vec<LedgerRow>>,
+    /// Whether a schema is recorded beside the ledger: somebody deployed here or adopted the
+    /// database, even where the ledger has no row.
+    pub begun: bool,
+    /// How many tables the recorded schema has; looked up where there are none now, to tell lost
+    /// ones from those that no migration ever made.
+    pub tables_recorded: Option<usize>,
+    /// Ledgers that other tools keep here.
+    pub foreign: Vec<ForeignLedger>,
+    /// PostgreSQL: the role's own `search_path`, in which files run.
+    pub search_path: Option<String>,
+}
+
+impl Survey {
+    /// Whether there is a table that is not Lockstep's.
+    pub fn occupied(&self) -> bool {
+        !self.tables.is_empty()
+    }
+
+    /// The rows of the ledger, none where there is no ledger.
+    pub fn rows(&self) -> &[LedgerRow] {
+        self.ledger.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the database has tables that no ledger of ours accounts for: it is not "all
+    /// pending", somebody has to say what of it was applied.
+    pub fn not_adopted(&self) -> bool {
+        self.rows().is_empty() && self.occupied() && !self.begun
+    }
+
+    /// The tables in words, for a message.
+    pub fn tables_named(&self) -> String {
+        let most = TABLES_NAMED_MAX as usize - 1;
+        let mut named = self
+            .tables
+            .iter()
+            .take(most)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        if self.tables.len() > most {
+            named.push_str(" and more");
+        }
+        named
+    }
+
+    /// What the target is called in plans and evidence: the mark's UUID, or, as long as there is no
+    /// mark, where it is.
+    pub fn identity(&self) -> String {
+        let place = match &self.place.database_oid {
+            // A server has several databases.
+            Some(oid) => format!("{}/{oid}", self.place.endpoint),
+            None => self.place.endpoint.clone(),
+        };
+        match &self.mark {
+            None => format!("unmarked {place}"),
+            // What was verified or saved of a copy never counts for the original.
+            Some(mark) if !mark.place.moved_to(&self.place).is_empty() => {
+                format!("{} copied-or-moved {place}", mark.uuid)
+            }
+            Some(mark) => mark.uuid.clone(),
+        }
+    }
+
+    /// Why the database should have tables although it may have none.
+    pub fn data_expected(&self) -> Option<String> {
+        if self.tables_recorded == Some(0) {
+            return None;
+        }
+        match self.rows().len() {
+            0 => None,
+            1 => Some("its ledger has a migration".to_owned()),
+            count => Some(format!("its ledger has {count} migrations")),
+        }
+    }
+}
+
+/// How many tables a recorded schema has; nothing where it can't be read.
+fn tables_of(recorded: &RecordedSchema) -> Option<usize> {
+    let document: serde_json::Value = serde_json::from_str(&recorded.document).ok()?;
+    document.as_object()?;
+    Some(
+        document["tables"]
+            .as_object()
+            .map_or(0, |tables| tables.len()),
+    )
+}
+
+impl SqliteRecords<'_> {
+    /// The survey of the database file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// When one of the records can't be read.
+    pub fn survey(&self, path: &Path) -> Result<Survey, Error> {
+        let tables = self.tables(TABLES_NAMED_MAX)?;
+        let recorded = match tables.is_empty() {
+            true => self.recorded_schema()?,
+            false => None,
+        };
+        Ok(Survey {
+            mark: self.mark()?,
+            place: Place::sqlite(path),
+            tables_recorded: recorded.as_ref().and_then(tables_of),
+            tables,
+            ledger: self.ledger()?,
+            begun: self.has_recorded_schema()?,
+            foreign: self.foreign_ledgers()?,
+            search_path: None,
+        })
+    }
+}
+
+impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
+    /// The survey of the database that `target` led to.
+    ///
+    /// # Errors
+    ///
+    /// When one of the records can't be read.
+    pub fn survey(&mut self, target: &PostgresTarget) -> Result<Survey, Error> {
+        const WHAT: &str = "the session's search_path";
+        // Not the current setting: a session that only reads has set its own.
+        let rows = self
+            .client
+            .query_typed(
+                "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'",
+                &[],
+            )
+            .map_err(server(WHAT))?;
+        let tables = self.tables(TABLES_NAMED_MAX)?;
+        let recorded = match tables.is_empty() {
+            true => self.recorded_schema()?,
+            false => None,
+        };
+        Ok(Survey {
+            tables_recorded: recorded.as_ref().and_then(tables_of),
+            search_path: rows.first().map(|row| row.get(0)),
+            mark: self.mark()?,
+            place: self.place(target)?,
+            tables,
+            ledger: self.ledger()?,
+            begun: self.has_recorded_schema()?,
+            foreign: self.foreign_ledgers()?,
+        })
+    }
+}
