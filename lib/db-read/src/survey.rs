@@ -1,0 +1,49 @@
+use records::{LedgerName, PostgresRecords, RecordedSchema, SqliteRecords, Survey};
+use settings::Target;
+
+use crate::Session;
+
+impl Session {
+    /// Mark, ledger, tables and place of the database that `target` led to.
+    ///
+    /// # Errors
+    ///
+    /// One of the records can't be read.
+    pub fn survey(
+        &mut self,
+        target: &Target,
+        ledger: &LedgerName,
+    ) -> Result<Survey, records::Error> {
+        match (self, target) {
+            (Session::Postgres(session), Target::Postgres(target)) => {
+                PostgresRecords::new(session.client(), ledger).survey(target)
+            }
+            (Session::Sqlite(session), _) => {
+                SqliteRecords::new(session.connection(), ledger).survey(session.path())
+            }
+            (Session::Postgres(_), Target::Sqlite(_)) => Err(records::Error::Unreadable {
+                what: "the database",
+                why: "the session is another target's".to_owned(),
+            }),
+        }
+    }
+
+    /// The schema that the last deployment recorded.
+    ///
+    /// # Errors
+    ///
+    /// The record can't be read.
+    pub fn recorded_schema(
+        &mut self,
+        ledger: &LedgerName,
+    ) -> Result<Option<RecordedSchema>, records::Error> {
+        match self {
+            Session::Postgres(session) => {
+                PostgresRecords::new(session.client(), ledger).recorded_schema()
+            }
+            Session::Sqlite(session) => {
+                SqliteRecords::new(session.connection(), ledger).recorded_schema()
+            }
+        }
+    }
+}
