@@ -1,0 +1,439 @@
+//! Decides whether an action is allowed on a database: default deny.
+//!
+//! [`judge`] takes what is known and gives one ruling for each guard that applies. There is no
+//! argument, variable or feature that leaves a guard out. What is allowed is allowed because the
+//! mark in the database says so; a file can only add to that.
+
+use std::collections::BTreeMap;
+
+use contract::{Check, Report};
+use records::{Mark, Place, Survey};
+use settings::environment::VARIABLE;
+use settings::{Resolved, Variables};
+
+mod evidence;
+#[cfg(test)]
+mod tests;
+
+pub use evidence::data_expected;
+
+/// The run knows which environment it is for.
+pub const ENVIRONMENT_NAMED: Check = Check {
+    id: "environment-named",
+    holds: "the run knows which environment it is for",
+    remedy: "set LOCKSTEP_ENV to the environment's name, or give --environment",
+};
+
+/// The database carries a mark, or is empty and of an unprotected environment.
+pub const DATABASE_MARKED: Check = Check {
+    id: "database-marked",
+    holds: "the database carries a mark, or is empty and of an unprotected environment",
+    remedy: "mark the database with mark-db; a protected one is marked by a CI job",
+};
+
+/// The mark names the environment of this run.
+pub const MARK_MATCHES: Check = Check {
+    id: "mark-matches",
+    holds: "the database's mark names the environment of this run",
+    remedy: "check the database URL: this database belongs to another environment",
+};
+
+/// The database is where it was when it was marked.
+pub const MARK_IN_PLACE: Check = Check {
+    id: "mark-in-place",
+    holds: "the database is where it was when it was marked, so it is no copy",
+    remedy: "if this is a copy or was moved on purpose, mark it anew with mark-db",
+};
+
+/// The target is not another environment's.
+pub const TARGET_OWN: Check = Check {
+    id: "target-own",
+    holds: "no other environment of lockstep.toml declares this database",
+    remedy: "check the target: the file says that it is another environment's",
+};
+
+/// The data that a marked database had is there.
+pub const DATA_PRESENT: Check = Check {
+    id: "data-present",
+    holds: "a database that had tables still has some",
+    remedy: "find out where the data went before anything is deployed; restore the newest snapshot",
+};
+
+/// A protected database is changed by CI only.
+pub const CI_RUN: Check = Check {
+    id: "ci-run",
+    holds: "a protected database is changed by a CI job only",
+    remedy: "run this in the CI job that deploys; CI sets CI=true there",
+};
+
+/// The job's own variable says which environment it deploys.
+pub const VARIABLE_MATCHES: Check = Check {
+    id: "variable-matches",
+    holds: "the job's variable names the environment that the protected database belongs to",
+    remedy: "set LOCKSTEP_ENV in the definition of the job that deploys this environment",
+};
+
+/// What the environment requires of the process holds.
+pub const REQUIREMENT_MET: Check = Check {
+    id: "requirement-met",
+    holds: "every variable that [environments.X.require] names has the required value",
+    remedy: "run this where the requirement holds, such as the branch it names",
+};
+
+/// An unprotected mark is declared unprotected too.
+pub const DECLARED_UNPROTECTED: Check = Check {
+    id: "declared-unprotected",
+    holds: "lockstep.toml declares the environment of an unprotected database unprotected too",
+    remedy: "write `protected = false` under the environment in lockstep.toml, or mark the database anew in CI",
+};
+
+/// Every guard, in the order in which they are judged.
+pub const CHECKS: [Check; 10] = [
+    ENVIRONMENT_NAMED,
+    DATABASE_MARKED,
+    MARK_MATCHES,
+    MARK_IN_PLACE,
+    TARGET_OWN,
+    DATA_PRESENT,
+    CI_RUN,
+    VARIABLE_MATCHES,
+    REQUIREMENT_MET,
+    DECLARED_UNPROTECTED,
+];
+
+/// What is about to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Migrations are applied. May begin on an empty database, which it marks.
+    Deploy,
+    /// Anything else that is guarded: a copy of production is production.
+    Other,
+}
+
+/// What is known of database and process. Built from a mark that was read on the session that will
+/// act.
+#[derive(Clone, Debug)]
+pub struct Situation<'a> {
+    /// What is about to be done.
+    pub action: Action,
+    /// The environment of this run: the flag, else the variable.
+    pub environment: Option<&'a str>,
+    /// The process's own variable: `LOCKSTEP_ENV`, or the one that the file names in its place.
+    pub variable: Option<&'a str>,
+    /// Name of that variable.
+    pub variable_name: &'a str,
+    /// Whether the process has `CI=true`.
+    pub ci: bool,
+    /// Whether the file declares this environment, and as what.
+    pub declared: Declared<'a>,
+    /// The database's mark.
+    pub mark: Option<&'a Mark>,
+    /// Where the database is now.
+    pub place: &'a Place,
+    /// Whether the database has a table that is not Lockstep's.
+    pub occupied: bool,
+    /// The other environment that declares this database, if one does.
+    pub claimed_by: Option<&'a str>,
+    /// Why the database should have tables (`its ledger has 7 migrations`), if something says so.
+    pub data_expected: Option<&'a str>,
+}
+
+/// What `lockstep.toml` says of the environment.
+#[derive(Clone, Debug)]
+pub struct Declared<'a> {
+    /// `protected`, true unless the file says otherwise. An environment that the file does not
+    /// name is protected.
+    pub protected: bool,
+    /// `[environments.X.require]`: each variable's required value, and the one it has.
+    pub require: BTreeMap<&'a str, Requirement<'a>>,
+}
+
+impl Declared<'_> {
+    /// What holds where the file says nothing.
+    pub fn nothing() -> Declared<'static> {
+        Declared {
+            protected: true,
+            require: BTreeMap::new(),
+        }
+    }
+}
+
+/// One entry of `[environments.X.require]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Requirement<'a> {
+    /// The value that is asked for.
+    pub required: &'a str,
+    /// The value that the process has.
+    pub found: Option<&'a str>,
+}
+
+/// The answer of one guard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// Which guard.
+    pub guard: &'static Check,
+    /// Whether it lets the action pass.
+    pub held: bool,
+    /// What it looked at.
+    pub subject: String,
+    /// Why it does not let the action pass.
+    pub message: String,
+    /// What to do, where the guard's own remedy is too general.
+    pub remedy: Option<String>,
+}
+
+/// The rulings of every guard that applies. The action is allowed if all of them hold.
+pub fn judge(situation: &Situation<'_>) -> Vec<Ruling> {
+    let mut rulings = Vec::new();
+    let Some(environment) = situation.environment else {
+        rulings.push(broken(
+            &ENVIRONMENT_NAMED,
+            situation.variable_name,
+            "no environment was named",
+        ));
+        return rulings;
+    };
+    rulings.push(held(&ENVIRONMENT_NAMED, environment));
+    // Where there is a mark, the mark says whose the database is.
+    if let Some(other) = situation.claimed_by.filter(|_| situation.mark.is_none()) {
+        rulings.push(broken(
+            &TARGET_OWN,
+            "target",
+            format!("it is declared as the database of {other}, this run is for {environment}"),
+        ));
+    }
+    if let Some(why) = situation.data_expected.filter(|_| !situation.occupied) {
+        rulings.push(broken(
+            &DATA_PRESENT,
+            "database",
+            format!("it has no table, although {why}"),
+        ));
+    } else if situation.mark.is_some() {
+        rulings.push(held(&DATA_PRESENT, "database"));
+    }
+    match situation.mark {
+        None => unmarked(situation, environment, &mut rulings),
+        Some(mark) => marked(situation, environment, mark, &mut rulings),
+    }
+    rulings
+}
+
+/// The rulings for a target that was resolved and surveyed, with the variables of this process.
+/// `data_expected` is what else says that the database should have tables, beside its ledger.
+pub fn judge_target(
+    action: Action,
+    resolved: &Resolved,
+    survey: &Survey,
+    data_expected: Option<String>,
+) -> Vec<Ruling> {
+    // Of the process alone: an --env-file must not be able to say CI=true.
+    judge_with(
+        &Variables::of_process(),
+        action,
+        resolved,
+        survey,
+        data_expected,
+    )
+}
+
+fn judge_with(
+    variables: &Variables,
+    action: Action,
+    resolved: &Resolved,
+    survey: &Survey,
+    data_expected: Option<String>,
+) -> Vec<Ruling> {
+    let value = |name: &str| variables.text(name).ok().flatten();
+    let named = resolved.settings.environment.variable.as_deref();
+    let variable_name = match named {
+        Some(named) if value(VARIABLE).is_none() => named,
+        _ => VARIABLE,
+    };
+    let declared = match &resolved.declared {
+        None => Declared::nothing(),
+        Some(declared) => Declared {
+            protected: declared.protected,
+            require: declared
+                .require
+                .iter()
+                .map(|(name, required)| {
+                    let found = value(name);
+                    (name.as_str(), Requirement { required, found })
+                })
+                .collect(),
+        },
+    };
+    let data_expected = survey.data_expected().or(data_expected);
+    let claimed_by = resolved.claimed_by_another();
+    judge(&Situation {
+        claimed_by: claimed_by.as_deref(),
+        action,
+        environment: resolved.environment.as_deref(),
+        variable: value(variable_name),
+        variable_name,
+        ci: value("CI") == Some("true"),
+        declared,
+        mark: survey.mark.as_ref(),
+        place: &survey.place,
+        occupied: survey.occupied(),
+        data_expected: data_expected.as_deref(),
+    })
+}
+
+/// Whether every guard lets the action pass.
+pub fn allowed(rulings: &[Ruling]) -> bool {
+    rulings.iter().all(|ruling| ruling.held)
+}
+
+/// Enters the rulings as findings.
+pub fn report(rulings: &[Ruling], report: &mut Report) {
+    for ruling in rulings {
+        if ruling.held {
+            report.held(ruling.guard, &ruling.subject);
+        } else {
+            let finding = report.broken(ruling.guard, &ruling.subject, &ruling.message);
+            if let Some(remedy) = &ruling.remedy {
+                finding.remedy(remedy);
+            }
+        }
+    }
+}
+
+fn unmarked(situation: &Situation<'_>, environment: &str, rulings: &mut Vec<Ruling>) {
+    let message = if situation.occupied {
+        "it has tables and no mark, so it counts as protected"
+    } else if situation.declared.protected {
+        "it has no mark, and the environment is protected"
+    } else if situation.action != Action::Deploy {
+        "it has no mark; only deploy-db may begin on an empty database"
+    } else {
+        rulings.push(held(&DATABASE_MARKED, "empty database"));
+        return;
+    };
+    let mut ruling = broken(&DATABASE_MARKED, "database", message);
+    ruling.remedy = Some(if situation.declared.protected {
+        format!("run mark-db --environment {environment} in a CI job of that environment")
+    } else {
+        format!("run mark-db --environment {environment}")
+    });
+    rulings.push(ruling);
+}
+
+fn marked(situation: &Situation<'_>, environment: &str, mark: &Mark, rulings: &mut Vec<Ruling>) {
+    let kind = if mark.protected {
+        "protected"
+    } else {
+        "unprotected"
+    };
+    rulings.push(held(
+        &DATABASE_MARKED,
+        format!("{} ({kind})", mark.environment),
+    ));
+    if mark.environment == environment {
+        rulings.push(held(&MARK_MATCHES, &mark.environment));
+    } else {
+        rulings.push(broken(
+            &MARK_MATCHES,
+            "database",
+            format!(
+                "it belongs to {} ({kind}), this run is for {environment}",
+                mark.environment
+            ),
+        ));
+    }
+    let moved = mark.place.moved_to(situation.place);
+    if moved.is_empty() {
+        rulings.push(held(&MARK_IN_PLACE, &situation.place.endpoint));
+    } else {
+        rulings.push(broken(
+            &MARK_IN_PLACE,
+            "database",
+            format!("copied or moved: {}", moved.join("; ")),
+        ));
+    }
+    if mark.protected {
+        protected(situation, mark, rulings);
+    } else if mark.environment != environment {
+        // What the file says of another environment than the mark's says nothing of this database,
+        // and its remedy would be to declare the wrong one unprotected.
+    } else if situation.declared.protected {
+        rulings.push(broken(
+            &DECLARED_UNPROTECTED,
+            environment,
+            "the mark says unprotected, lockstep.toml does not",
+        ));
+    } else {
+        rulings.push(held(&DECLARED_UNPROTECTED, environment));
+    }
+}
+
+fn protected(situation: &Situation<'_>, mark: &Mark, rulings: &mut Vec<Ruling>) {
+    if situation.ci {
+        rulings.push(held(&CI_RUN, "CI"));
+    } else {
+        rulings.push(broken(
+            &CI_RUN,
+            "CI",
+            format!(
+                "{} is protected, and this process has no CI=true",
+                mark.environment
+            ),
+        ));
+    }
+    let name = situation.variable_name;
+    match situation.variable {
+        Some(value) if value == mark.environment => {
+            rulings.push(held(&VARIABLE_MATCHES, name));
+        }
+        Some(value) => rulings.push(broken(
+            &VARIABLE_MATCHES,
+            name,
+            format!(
+                "it says {value}, the database belongs to {}",
+                mark.environment
+            ),
+        )),
+        None => rulings.push(broken(
+            &VARIABLE_MATCHES,
+            name,
+            format!("not set, the database belongs to {}", mark.environment),
+        )),
+    }
+    for (name, requirement) in &situation.declared.require {
+        if requirement.found == Some(requirement.required) {
+            rulings.push(held(&REQUIREMENT_MET, *name));
+        } else {
+            // The values are names of branches and the like, which the file holds in the clear;
+            // what the process has instead may be anything, so it is not shown.
+            let found = match requirement.found {
+                Some(_) => "has another value",
+                None => "is not set",
+            };
+            rulings.push(broken(
+                &REQUIREMENT_MET,
+                *name,
+                format!("{found}, required is {}", requirement.required),
+            ));
+        }
+    }
+}
+
+fn held(guard: &'static Check, subject: impl Into<String>) -> Ruling {
+    Ruling {
+        guard,
+        held: true,
+        subject: subject.into(),
+        message: String::new(),
+        remedy: None,
+    }
+}
+
+fn broken(guard: &'static Check, subject: impl Into<String>, message: impl Into<String>) -> Ruling {
+    Ruling {
+        guard,
+        held: false,
+        subject: subject.into(),
+        message: message.into(),
+        remedy: None,
+    }
+}
