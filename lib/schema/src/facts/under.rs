@@ -1,0 +1,155 @@
+//! What stands under a table or view.
+
+use std::collections::BTreeMap;
+
+use super::{Fact, Facts, Key, Property, nullability, plain};
+use crate::kinds::Class;
+use crate::name::part;
+use crate::{Column, Constraint, Index, Trigger};
+
+impl Facts {
+    pub(super) fn under(
+        &mut self,
+        owner: &Key,
+        owner_name: &str,
+        class: Class,
+        name: &str,
+        whole: String,
+        properties: Vec<Property>,
+    ) -> &mut Fact {
+        let key = Key {
+            owner: owner.owner.clone(),
+            class,
+            name: self.fold(name),
+        };
+        let subject = format!("{owner_name}.{}", part(name));
+        self.add(key, subject, Some(owner.clone()), Some(whole), properties)
+    }
+
+    pub(super) fn column(&self, column: &Column) -> (Vec<Property>, String) {
+        let properties = vec![
+            self.sql("type", &column.data_type),
+            nullability(column.not_null),
+            self.optional("default", column.default.as_deref()),
+            self.optional("generated", column.generated.as_deref()),
+            self.optional("identity", column.identity.as_deref()),
+            self.optional("collation", column.collation.as_deref()),
+            self.optional("sequence", column.sequence.as_deref()),
+            self.optional("conflict clause", column.on_conflict.as_deref()),
+        ];
+        let mut whole = vec![column.data_type.clone()];
+        if column.not_null {
+            whole.push("not null".to_owned());
+        }
+        let optional = properties[2..]
+            .iter()
+            .filter(|property| !property.canonical.is_empty());
+        whole.extend(optional.map(|property| property.shown.clone()));
+        whole.retain(|piece| !piece.is_empty());
+        (properties, whole.join(" "))
+    }
+
+    pub(super) fn optional(&self, name: &'static str, text: Option<&str>) -> Property {
+        match text {
+            Some(text) => Property {
+                name,
+                shown: format!("{name} {text}"),
+                canonical: self.canonical(text),
+            },
+            None => Property {
+                name,
+                shown: format!("no {name}"),
+                canonical: String::new(),
+            },
+        }
+    }
+
+    pub(super) fn constraints(
+        &mut self,
+        owner: &Key,
+        owner_name: &str,
+        class: Class,
+        all: &[Constraint],
+    ) {
+        for constraint in all {
+            let definition = &constraint.definition;
+            let mut properties = vec![self.sql("definition", definition)];
+            let name = match (class, &constraint.name) {
+                // A table has one primary key whatever its name.
+                (Class::PrimaryKey, name) => {
+                    properties.extend(name.iter().map(|name| plain("name", name)));
+                    String::new()
+                }
+                (_, Some(name)) => name.clone(),
+                (_, None) => self.canonical(definition),
+            };
+            let subject = match &constraint.name {
+                Some(name) => format!("{owner_name}.{}", part(name)),
+                None => owner_name.to_owned(),
+            };
+            let key = Key {
+                owner: owner.owner.clone(),
+                class,
+                name,
+            };
+            self.add(
+                key,
+                subject,
+                Some(owner.clone()),
+                Some(definition.clone()),
+                properties,
+            );
+        }
+    }
+
+    pub(super) fn indexes(&mut self, owner: &Key, owner_name: &str, all: &BTreeMap<String, Index>) {
+        for (name, index) in all {
+            let definition = &index.definition;
+            let properties = vec![self.sql("definition", definition)];
+            let whole = definition.clone();
+            self.under(owner, owner_name, Class::Index, name, whole, properties)
+                .valid = index.valid;
+        }
+    }
+
+    pub(super) fn triggers(
+        &mut self,
+        owner: &Key,
+        owner_name: &str,
+        all: &BTreeMap<String, Trigger>,
+    ) {
+        for (name, trigger) in all {
+            let enabled = trigger.enabled.as_deref().unwrap_or("ENABLED");
+            let definition = &trigger.definition;
+            let properties = vec![self.sql("definition", definition), plain("state", enabled)];
+            self.under(
+                owner,
+                owner_name,
+                Class::Trigger,
+                name,
+                definition.clone(),
+                properties,
+            );
+        }
+    }
+
+    pub(super) fn definitions(
+        &mut self,
+        owner: &Key,
+        owner_name: &str,
+        class: Class,
+        all: &BTreeMap<String, String>,
+    ) {
+        for (name, definition) in all {
+            let properties = vec![self.sql("definition", definition)];
+            self.under(
+                owner,
+                owner_name,
+                class,
+                name,
+                definition.clone(),
+                properties,
+            );
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! PostgreSQL: its catalogs, and what it prints itself, under pinned settings.
+
+mod functions;
+mod queries;
+mod relations;
+mod sequences;
+mod tables;
+mod types;
+
+use db_connect::StatementError;
+use postgres::types::{ToSql, Type};
+use postgres::{GenericClient, Row};
+
+use crate::{Engine, Error, Schema, Scope};
+
+/// Everything that a printed definition depends on but the schema itself. An empty search path
+/// makes PostgreSQL qualify every name that is not in `pg_catalog`.
+const PINNED: &str = "SET LOCAL search_path = '';
+    SET LOCAL quote_all_identifiers = off;
+    SET LOCAL datestyle = 'ISO, YMD';
+    SET LOCAL intervalstyle = 'postgres';
+    SET LOCAL timezone = 'UTC';
+    SET LOCAL bytea_output = 'hex';
+    SET LOCAL extra_float_digits = 3";
+
+/// Reads the schemas of the scope from PostgreSQL 13 or newer, in one query for each class of
+/// objects. What an extension owns is left out.
+///
+/// The client has to be in a transaction, which may be read-only. The settings that are needed
+/// (`SET LOCAL`) stand in a savepoint that is rolled back, so that the transaction is afterwards as
+/// it was, also after an error of the server. No statement is left prepared.
+///
+/// # Errors
+///
+/// What the server says to a query on its catalogs, or that there is no transaction (25P01); a lost
+/// connection.
+pub fn read_postgres<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error> {
+    let begin = format!("SAVEPOINT lockstep_schema; {PINNED}");
+    client.batch_execute(&begin).map_err(reading("settings"))?;
+    let schema = read(client, scope);
+    let end = "ROLLBACK TO SAVEPOINT lockstep_schema; RELEASE SAVEPOINT lockstep_schema";
+    let ended = client.batch_execute(end).map_err(reading("settings"));
+    // The first error is the cause of the second.
+    schema.and_then(|schema| ended.map(|()| schema))
+}
+
+fn read<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error> {
+    let schemas = scope.read_schemas();
+    let mut schema = Schema::empty(Engine::Postgresql);
+    for row in query(client, "schemas", queries::SCHEMAS, &[texts(&&schemas[..])])? {
+        let version: i32 = row.get(1);
+        schema.server_major = u32::try_from(version / 10_000).ok();
+        schema.schemas.extend(row.get::<_, Option<String>>(0));
+    }
+    relations::read(client, &schemas, &mut schema)?;
+    functions::read(client, &schemas, &mut schema)?;
+    types::read(client, scope, &schemas, &mut schema)?;
+    Ok(scope.within(&schema))
+}
+
+/// Runs a query without a prepared statement of any name: a pooler may give the server's session
+/// to somebody else afterwards, whose own statements have such names too.
+fn query<C: GenericClient>(
+    client: &mut C,
+    what: &'static str,
+    sql: &str,
+    values: &[Value<'_>],
+) -> Result<Vec<Row>, Error> {
+    client.query_typed(sql, values).map_err(reading(what))
+}
+
+/// A value of a query and its type, which the server need not be asked for then.
+type Value<'v> = (&'v (dyn ToSql + Sync), Type);
+
+fn texts<'v>(texts: &'v &[&str]) -> Value<'v> {
+    (texts, Type::TEXT_ARRAY)
+}
+
+fn oids<'v>(oids: &'v &[u32]) -> Value<'v> {
+    (oids, Type::OID_ARRAY)
+}
+
+fn reading(what: &'static str) -> impl Fn(postgres::Error) -> Error {
+    move |error| StatementError::new(format!("read PostgreSQL's {what}"), error).into()
+}

@@ -1,0 +1,68 @@
+//! Enums, domains, composite and range types, extensions.
+
+use postgres::{GenericClient, Row};
+
+use super::tables::collation;
+use super::{queries, query, texts};
+use crate::name::qualified;
+use crate::{Constraint, Domain, Error, Extension, Schema, Scope, Type};
+
+/// Reads the types of the schemas, and the extensions.
+pub(super) fn read<C: GenericClient>(
+    client: &mut C,
+    scope: &Scope,
+    schemas: &[&str],
+    schema: &mut Schema,
+) -> Result<(), Error> {
+    let of = [texts(&schemas)];
+    for row in query(client, "types", queries::TYPES, &of)? {
+        let name = qualified(row.get("schema"), row.get("name"));
+        match row.get("kind") {
+            "e" => {
+                schema.enums.insert(name, row.get("labels"));
+            }
+            "d" => {
+                schema.domains.insert(name, domain(&row));
+            }
+            "c" => {
+                let attributes: Vec<String> = row.get("attributes");
+                let definition = format!("({})", attributes.join(", "));
+                schema.types.insert(name, Type { definition });
+            }
+            _ => {
+                let subtype: Option<String> = row.get("subtype");
+                let definition = format!("RANGE (SUBTYPE = {})", subtype.unwrap_or_default());
+                schema.types.insert(name, Type { definition });
+            }
+        }
+    }
+    for row in query(client, "extensions", queries::EXTENSIONS, &[])? {
+        let version: String = row.get("version");
+        let extension = Extension {
+            schema: row.get("schema"),
+            version: scope.extension_versions.then_some(version),
+        };
+        schema.extensions.insert(row.get("name"), extension);
+    }
+    Ok(())
+}
+
+fn domain(row: &Row) -> Domain {
+    let names: Vec<String> = row.get("check_names");
+    let checks: Vec<String> = row.get("checks");
+    let base: Option<String> = row.get("base");
+    Domain {
+        data_type: base.unwrap_or_default(),
+        not_null: row.get("not_null"),
+        default: row.get("expression"),
+        collation: collation(row),
+        checks: names
+            .into_iter()
+            .zip(checks)
+            .map(|(name, definition)| Constraint {
+                name: Some(name),
+                definition,
+            })
+            .collect(),
+    }
+}
