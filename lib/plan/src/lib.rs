@@ -1,0 +1,284 @@
+//! The plan of a deployment: which files would run here, and what stands against it.
+
+mod checks;
+
+use contract::{Class, Classify, Report};
+use migrations::{Dialect, Layout, Migration, Problem, Set, Severity, State};
+use records::{LedgerName, LedgerNameError, Survey};
+use serde_json::{Value, json};
+use settings::{Settings, Target};
+
+pub use checks::{ADOPTED, CHECKS, FOLDER_FILLED, ONE_TOOL, RUNNABLE};
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder can't be read, or is laid out in more than one way.
+    #[error(transparent)]
+    Migrations(#[from] migrations::Error),
+    /// `[migrations] ledger` is no name.
+    #[error(transparent)]
+    Ledger(#[from] LedgerNameError),
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        Class::Usage
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            Error::Migrations(error) => error.remedy(),
+            Error::Ledger(error) => error.remedy(),
+        }
+    }
+}
+
+/// What would run on one database.
+#[derive(Debug)]
+pub struct Plan {
+    /// The migrations of the folder.
+    pub set: Set,
+    /// The set measured against the ledger.
+    pub state: State,
+    /// Names the state of the ledger.
+    pub ledger_state: String,
+    /// Names target, ledger state, pending files and the schema that they run in.
+    pub hash: String,
+    /// The target's identity.
+    pub identity: String,
+    /// PostgreSQL: the `search_path` in which the files run.
+    pub search_path: Option<String>,
+}
+
+/// The ledger that the settings name.
+///
+/// # Errors
+///
+/// When it is no name.
+pub fn ledger_name(settings: &Settings) -> Result<LedgerName, Error> {
+    Ok(LedgerName::new(settings.migrations.ledger.as_deref())?)
+}
+
+/// The dialect of a target.
+pub fn dialect(target: &Target) -> Dialect {
+    match target {
+        Target::Sqlite(_) => Dialect::Sqlite,
+        Target::Postgres(_) => Dialect::Postgres,
+    }
+}
+
+/// Makes the plan for a surveyed database.
+///
+/// # Errors
+///
+/// When the migrations folder can't be read, or can't be told how it is laid out.
+pub fn make(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Plan, Error> {
+    let asked = match &settings.migrations.layout {
+        Some(name) => Some(name.parse::<Layout>()?),
+        None => None,
+    };
+    let set = migrations::discover(&settings.migrations.dir, asked, dialect)?;
+    let state = migrations::compare(&set, survey.rows());
+    let ledger_state = migrations::ledger_state(survey.rows());
+    let identity = survey.identity();
+    let search_path = match &settings.migrations.schema {
+        Some(schema) => Some(schema.clone()),
+        None => survey.search_path.clone(),
+    };
+    let pending: Vec<&Migration> = state
+        .pending
+        .iter()
+        .map(|at| &set.migrations[*at])
+        .collect();
+    let extra: Vec<(&str, &str)> = search_path
+        .iter()
+        .map(|path| ("search_path", path.as_str()))
+        .collect();
+    let hash = migrations::plan_hash(&identity, &ledger_state, &pending, &extra);
+    Ok(Plan {
+        set,
+        state,
+        ledger_state,
+        hash,
+        identity,
+        search_path,
+    })
+}
+
+/// A number of files in words: `1 pending file`, `2 pending files`.
+pub fn files(count: usize, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{ending}")
+}
+
+impl Plan {
+    /// The migrations that would run, in order.
+    pub fn pending(&self) -> impl Iterator<Item = &Migration> {
+        self.state
+            .pending
+            .iter()
+            .map(|at| &self.set.migrations[*at])
+    }
+
+    /// The file of a migration, as the user would type it.
+    pub fn path(&self, migration: &Migration) -> String {
+        self.set.path(&migration.file).display().to_string()
+    }
+
+    /// Reports everything that stands against running the plan, and what was looked at.
+    pub fn report(&self, dialect: Dialect, survey: &Survey, report: &mut Report) {
+        if self.set.migrations.is_empty() {
+            report.warned(
+                &FOLDER_FILLED,
+                self.set.dir.display().to_string(),
+                "there is no migration in it",
+            );
+        } else {
+            report.held(&FOLDER_FILLED, self.set.dir.display().to_string());
+        }
+        self.report_adoption(survey, report);
+        let problems: Vec<&Problem> = self
+            .set
+            .problems
+            .iter()
+            .chain(&self.state.problems)
+            .collect();
+        for problem in &problems {
+            self.report_problem(problem, report);
+        }
+        for (check, text) in checks::OF_FILES.iter().zip(migrations::checks::ALL) {
+            let found = |problem: &&Problem| problem.kind.check_id() == text.id;
+            if !problems.iter().any(found) && !self.set.migrations.is_empty() {
+                report.held(check, files(self.set.migrations.len(), "file"));
+            }
+        }
+        for named in self.set.repeatable.iter().chain(&self.set.baseline) {
+            report.skipped(
+                &FOLDER_FILLED,
+                self.set.path(&named.file).display().to_string(),
+                named.why.clone(),
+            );
+        }
+        self.report_hindrances(dialect, report);
+    }
+
+    fn report_adoption(&self, survey: &Survey, report: &mut Report) {
+        for foreign in &survey.foreign {
+            report
+                .broken(
+                    &ONE_TOOL,
+                    &foreign.table,
+                    format!("{} keeps its ledger here", foreign.tool),
+                )
+                .remedy(format!(
+                    "run `{}` as a step of the pipeline instead of deploy-db, or drop that ledger and adopt the database with mark-migrations",
+                    foreign.runs
+                ));
+        }
+        if survey.not_adopted() {
+            let mut finding = report.broken(
+                &ADOPTED,
+                survey.tables_named(),
+                "not adopted: there are tables, but no ledger that says which migrations made them",
+            );
+            if let Some(last) = self.set.migrations.last() {
+                finding = finding.remedy(format!(
+                    "if all of them are applied here: mark-migrations --applied-through {}",
+                    last.version
+                ));
+            }
+            let _ = finding;
+        } else {
+            report.held(&ADOPTED, format!("{} applied", self.state.applied));
+        }
+    }
+
+    fn report_problem(&self, problem: &Problem, report: &mut Report) {
+        let Some(check) = checks::of(problem.kind.check_id()) else {
+            return;
+        };
+        let subject = problem.subject();
+        let finding = match problem.severity() {
+            Severity::Failure => report.broken(check, subject, &problem.message),
+            Severity::Warning => report.warned(check, subject, &problem.message),
+        };
+        finding.remedy(problem.remedy());
+        finding.expected.clone_from(&problem.expected);
+        finding.actual.clone_from(&problem.actual);
+        if let Some(file) = &problem.file {
+            finding.at(self.set.path(file).display().to_string(), problem.line);
+        }
+    }
+
+    /// What can't run in the runner's transaction, or not at all, is found before anything runs.
+    fn report_hindrances(&self, dialect: Dialect, report: &mut Report) {
+        let mut clean = 0;
+        for migration in self.pending() {
+            let script = sql::parse(dialect, &migration.up);
+            let mut found = false;
+            for hindered in sql::hindrances(&script, &migration.up) {
+                let Some(verdict) = checks::hindrance(&hindered, migration.no_transaction) else {
+                    continue;
+                };
+                let line = Some(migration.up_line + hindered.line - 1);
+                let subject = migration.file.display().to_string();
+                let message = format!("{}: {}", hindered.text, verdict.message);
+                let finding = if verdict.fails {
+                    found = true;
+                    report.broken(&RUNNABLE, subject, message)
+                } else {
+                    report.warned(&RUNNABLE, subject, message)
+                };
+                finding
+                    .remedy(verdict.remedy)
+                    .at(self.path(migration), line);
+            }
+            for error in &script.errors {
+                found = true;
+                let line = Some(migration.up_line + error.line - 1);
+                report
+                    .broken(
+                        &RUNNABLE,
+                        migration.file.display().to_string(),
+                        format!("the parser cannot read it: {}", error.message),
+                    )
+                    .at(self.path(migration), line);
+            }
+            clean += usize::from(!found);
+        }
+        if clean > 0 {
+            report.held(&RUNNABLE, files(clean, "pending file"));
+        }
+    }
+
+    /// What names the plan, as results state it.
+    pub fn facts(&self, report: &mut Report) {
+        report
+            .fact("layout", self.set.layout.name())
+            .fact("applied", self.state.applied)
+            .fact("ledger_state", &self.ledger_state)
+            .fact("plan", &self.hash)
+            .fact("identity", &self.identity);
+        if let Some(path) = &self.search_path {
+            report.fact("search_path", path);
+        }
+    }
+
+    /// The pending files, as results state them.
+    pub fn pending_facts(&self, report: &mut Report) {
+        let pending: Vec<Value> = self
+            .pending()
+            .map(|migration| {
+                json!({
+                    "version": migration.version,
+                    "name": migration.name,
+                    "file": migration.file.display().to_string(),
+                    "sha256": migrations::hex(&migration.sha256),
+                    "no_transaction": migration.no_transaction,
+                })
+            })
+            .collect();
+        report.fact("pending", pending);
+    }
+}
