@@ -1,0 +1,223 @@
+//! Which `pg_dump` to run, and how it reaches the server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::Error;
+use crate::publish::new_file;
+
+/// A `pg_dump` of the server's major version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PgDump {
+    /// Program and first arguments.
+    pub command: Vec<String>,
+    /// Its version, as it says itself: `15.18`.
+    pub version: String,
+}
+
+/// Finds a `pg_dump` of the server's major version: `configured`, if there is one, and no other;
+/// else the first of the versioned folders of the usual packages and of PATH.
+///
+/// An older one can't read the server, a newer one writes dumps that the server can't load.
+///
+/// # Errors
+///
+/// [`Error::WrongPgDump`], [`Error::NoPgDump`], [`Error::StartPgDump`].
+pub fn find(configured: Option<&[String]>, major: u32) -> Result<PgDump, Error> {
+    if let Some(command) = configured.filter(|command| !command.is_empty()) {
+        let version = version(command)?;
+        if major_of(&version) == Some(major) {
+            return Ok(PgDump {
+                command: command.to_vec(),
+                version,
+            });
+        }
+        let found = if version.is_empty() {
+            "an unknown version".to_owned()
+        } else {
+            version
+        };
+        return Err(Error::WrongPgDump {
+            command: command.join(" "),
+            wanted: major,
+            found,
+        });
+    }
+    let mut others = Vec::new();
+    for path in candidates(major) {
+        let command = vec![path.to_string_lossy().into_owned()];
+        match version(&command) {
+            Ok(version) if major_of(&version) == Some(major) => {
+                return Ok(PgDump { command, version });
+            }
+            Ok(version) => others.push(format!("{} ({version})", path.display())),
+            Err(_) => {}
+        }
+    }
+    let found = if others.is_empty() {
+        "none".to_owned()
+    } else {
+        others.join(", ")
+    };
+    Err(Error::NoPgDump {
+        wanted: major,
+        found,
+    })
+}
+
+fn candidates(major: u32) -> Vec<PathBuf> {
+    let versioned = [
+        format!("/usr/lib/postgresql/{major}/bin"),
+        format!("/usr/pgsql-{major}/bin"),
+        format!("/usr/lib/postgresql{major}/bin"),
+        format!("/usr/libexec/postgresql{major}"),
+        format!("/opt/homebrew/opt/postgresql@{major}/bin"),
+        format!("/usr/local/opt/postgresql@{major}/bin"),
+    ];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = versioned
+        .into_iter()
+        .map(PathBuf::from)
+        .chain(std::env::split_paths(&path));
+    let programs = folders
+        .filter(|folder| folder.is_absolute())
+        .map(|dir| dir.join("pg_dump"));
+    programs.filter(|program| program.is_file()).collect()
+}
+
+/// What `pg_dump --version` says, without its name: "pg_dump (PostgreSQL) 15.18 (Debian …)".
+fn version(command: &[String]) -> Result<String, Error> {
+    let (program, arguments) = command.split_first().ok_or(Error::NoPgDump {
+        wanted: 0,
+        found: "an empty command".to_owned(),
+    })?;
+    let output = Command::new(program)
+        .args(arguments)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| Error::StartPgDump {
+            command: command.join(" "),
+            source,
+        })?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let version = said
+        .split_once("(PostgreSQL) ")
+        .map_or("", |(_, rest)| rest);
+    Ok(version
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
+}
+
+/// `15` of `15.18`, `18` of `18beta1`.
+fn major_of(version: &str) -> Option<u32> {
+    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// How to reach the server that the session speaks to.
+pub struct Server {
+    /// libpq's connection parameters (`host`, `port`, `user`, `dbname`, `sslmode`, …), without the
+    /// password.
+    pub parameters: Vec<(String, String)>,
+    /// The password, if the server asks for one.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("parameters", &self.parameters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// libpq's connection string; it stands in the process list, so it holds no password.
+    /// `options` are settings that the session is to begin with.
+    pub(super) fn connection_string(&self, settings: &[(&str, &str)]) -> String {
+        let quoted =
+            |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
+        // The parameters go with the command and not as variables, so that they reach a pg_dump
+        // that runs in a container too.
+        let given = self.parameters.iter().filter(|(name, _)| name != "options");
+        let mut parts: Vec<String> = given
+            .map(|(name, value)| format!("{name}={}", quoted(value)))
+            .collect();
+        let theirs = self.parameters.iter().filter(|(name, _)| name == "options");
+        let mut options: Vec<String> = theirs.map(|(_, value)| value.clone()).collect();
+        // Later options win. None of our values holds a blank or a backslash.
+        options.extend(
+            settings
+                .iter()
+                .map(|(name, value)| format!("-c {name}={value}")),
+        );
+        parts.push(format!("options={}", quoted(&options.join(" "))));
+        parts.join(" ")
+    }
+
+    /// Writes the password file, readable by its owner alone.
+    pub(super) fn write_password(&self, folder: &Path) -> Result<Option<PasswordFile>, Error> {
+        use std::io::Write as _;
+        let Some(password) = &self.password else {
+            return Ok(None);
+        };
+        if password.contains(['\n', '\r', '\0']) {
+            return Err(Error::Password);
+        }
+        let path = folder.join(".pgpass");
+        let mut file = new_file(&path)?;
+        let password_file = PasswordFile { path };
+        let escaped = password.replace('\\', "\\\\").replace(':', "\\:");
+        file.write_all(format!("*:*:*:*:{escaped}\n").as_bytes())
+            .map_err(Error::write(&password_file.path))?;
+        Ok(Some(password_file))
+    }
+}
+
+/// A password file that is gone when this is dropped.
+#[derive(Debug)]
+pub(super) struct PasswordFile {
+    pub(super) path: PathBuf,
+}
+
+impl Drop for PasswordFile {
+    fn drop(&mut self) {
+        // It lies in the temporary folder, which is removed or published without it: publishing
+        // counts its files.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_quotes_every_value_and_has_no_password() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let server = Server {
+            parameters: vec![
+                pair("dbname", r"it's a \ name"),
+                pair("options", "-c work_mem=4MB"),
+                pair("host", "db"),
+            ],
+            password: Some("secret".to_owned()),
+        };
+        assert_eq!(
+            server.connection_string(&[("TimeZone", "UTC")]),
+            r"dbname='it\'s a \\ name' host='db' options='-c work_mem=4MB -c TimeZone=UTC'"
+        );
+        assert!(!format!("{server:?}").contains("secret"));
+    }
+
+    #[test]
+    fn versions_are_read_as_pg_dump_writes_them() {
+        for (version, major) in [("15.18", Some(15)), ("18beta1", Some(18)), ("", None)] {
+            assert_eq!(major_of(version), major);
+        }
+    }
+}

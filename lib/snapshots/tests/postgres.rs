@@ -1,0 +1,681 @@
+//! Snapshots of a real PostgreSQL server, with other sessions in the way.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be had fails the test"
+)]
+
+use std::fs;
+use std::io::Cursor;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use postgres::{Client, NoTls};
+use snapshots::fp1::Accumulator;
+use snapshots::manifest::TableClass;
+use snapshots::postgres as pg;
+use snapshots::publish::Partial;
+use snapshots::{Cause, Error, Manifest, Phase, Progress, buckets, manifest, verify};
+use tempfile::TempDir;
+use tests::postgres_server::{PASSWORD, Server, USER};
+
+const SILENT: Progress<'static> = &|_, _, _| {};
+const NAME: &str = "20261120T181500Z-test-1a2b3c4d";
+
+/// A database of its own on the shared server, and the folder for its snapshot.
+struct Fixture {
+    server: &'static Server,
+    database: String,
+    user: String,
+    pg_dump: Option<Vec<String>>,
+    patience: pg::Patience,
+    dir: TempDir,
+}
+
+impl Fixture {
+    fn new(sql: &str) -> Fixture {
+        let server = Server::shared();
+        let database = server.create_database();
+        server.connect(&database).batch_execute(sql).unwrap();
+        let patience = pg::Patience {
+            lock_timeout: Duration::from_millis(300),
+            attempts: 3,
+        };
+        Fixture {
+            server,
+            database,
+            user: USER.to_owned(),
+            pg_dump: None,
+            patience,
+            dir: TempDir::new().unwrap(),
+        }
+    }
+
+    fn connect(&self) -> Client {
+        self.server.connect(&self.database)
+    }
+
+    fn take(&self, progress: Progress<'_>) -> Result<PathBuf, Error> {
+        let url = self.server.url(&self.database);
+        let mut config: postgres::Config = url.parse().unwrap();
+        let mut client = config.user(&self.user).connect(NoTls).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let partial = Partial::create(self.dir.path(), NAME)?;
+        let content = pg::snapshot(&mut pg::Request {
+            client: &mut client,
+            server: &pg::Server {
+                parameters: vec![
+                    pair("host", "127.0.0.1"),
+                    pair("port", &self.server.port().to_string()),
+                    pair("user", &self.user),
+                    pair("dbname", &self.database),
+                    pair("application_name", "backup-snapshot"),
+                ],
+                password: Some(PASSWORD.to_owned()),
+            },
+            pg_dump: self.pg_dump.as_deref(),
+            folder: partial.path(),
+            own: &|schema, _| schema == "lockstep",
+            in_snapshot: &mut |_| true,
+            patience: self.patience,
+            progress,
+        })?;
+        let now = snapshots::rfc3339(Timestamp::now());
+        let manifest = Manifest {
+            format: manifest::FORMAT.to_owned(),
+            id: NAME.to_owned(),
+            tool: "test".to_owned(),
+            version: "0".to_owned(),
+            environment: "test".to_owned(),
+            target_identity: "identity".to_owned(),
+            target: self.database.clone(),
+            ledger_state: "empty".to_owned(),
+            started_at: now.clone(),
+            completed_at: now,
+            git: None,
+            content,
+        };
+        manifest.write(partial.path())?;
+        partial.publish()
+    }
+
+    /// The dump as `pg_dump` wrote it.
+    fn unpack(&self, snapshot: &Path) -> PathBuf {
+        let to = self.dir.path().join("unpacked");
+        let packed = fs::File::open(snapshot.join(pg::FILE_NAME)).unwrap();
+        zstd::stream::copy_decode(packed, fs::File::create(&to).unwrap()).unwrap();
+        to
+    }
+
+    /// Restores the snapshot with PostgreSQL's own program into a new database.
+    fn restore(&self, snapshot: &Path) -> Client {
+        let database = self.server.create_database();
+        let status = Command::new(self.server.bin().join("pg_restore"))
+            .args(["--exit-on-error", "--dbname", &self.server.url(&database)])
+            .arg(self.unpack(snapshot))
+            .status()
+            .unwrap();
+        assert!(status.success());
+        self.server.connect(&database)
+    }
+
+    /// A script that stands for `pg_dump` and does `before` first; `$DIR` is the fixture's folder.
+    fn wrap(&mut self, before: &str) {
+        let path = self.dir.path().join("wrapped");
+        let real = self.server.bin().join("pg_dump");
+        let (dir, real) = (self.dir.path().display(), real.display());
+        let script = format!(
+            "#!/bin/sh\nDIR='{dir}'\nif [ \"$1\" != --version ]; then\n{before}\nfi\n\
+             exec '{real}' \"$@\"\n"
+        );
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        self.pg_dump = Some(vec![path.to_str().unwrap().to_owned()]);
+    }
+
+    #[track_caller]
+    fn assert_nothing_left(&self) {
+        let names = fs::read_dir(self.dir.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<String> = names
+            .filter(|name| name.contains("test-1a2b3c4d"))
+            .collect();
+        assert_eq!(left, [""; 0]);
+    }
+}
+
+/// What the manifest says about every table, and what the session sees.
+#[track_caller]
+fn assert_same_rows(manifest: &Manifest, client: &mut Client) {
+    pg::pin(client).unwrap();
+    let listing = pg::list(client, &|schema, _| schema == "lockstep").unwrap();
+    let mut accumulator = Accumulator::new();
+    let mut found = Vec::new();
+    for table in listing
+        .tables
+        .iter()
+        .filter(|table| !table.own && !table.partitioned)
+    {
+        let digest = pg::digest(client, table, &mut accumulator).unwrap();
+        found.push((
+            table.full_name(),
+            table.columns.clone(),
+            digest.rows,
+            digest.sum,
+        ));
+    }
+    let tables = manifest.content.tables.iter();
+    let leaves = tables.filter(|table| table.class == TableClass::Data);
+    let recorded: Vec<_> = leaves
+        .map(|table| {
+            let name = format!("{}.{}", table.schema.as_deref().unwrap(), table.name);
+            (name, table.columns.clone(), table.rows, table.digest)
+        })
+        .collect();
+    assert_eq!(found, recorded);
+}
+
+const EVERY_KIND: &str = r#"
+    CREATE TYPE mood AS ENUM ('sad', 'glad');
+    CREATE TABLE typed (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n numeric, f float8,
+        at timestamptz, span interval, j jsonb, b bytea, m mood, a text[], cash money, t text);
+    INSERT INTO typed (n, f, at, span, j, b, m, a, cash, t) VALUES
+        (1.0, 0.1, '2026-11-20 18:15:00.123456+01', '1 day', '{"b":1,"a":[null]}', '\x00ff', 'sad',
+         '{x,NULL}', 12.5, E'tab\tnewline\nreturn\rbackslash\\'),
+        (1.00, 'NaN', '-infinity', '24 hours', 'null', '', NULL, '{}', -1, '\.'),
+        (NULL, -0.0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '');
+    CREATE TABLE "odd "" name" (y int, "x" text, z int, PRIMARY KEY (z, "x"));
+    INSERT INTO "odd "" name" VALUES (1, 'a', 2), (3, E'b\t', 4);
+    CREATE TABLE keyless (a int, b int); INSERT INTO keyless VALUES (1, 1), (1, 1), (NULL, 2);
+    CREATE TABLE generated (id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2) STORED);
+    INSERT INTO generated VALUES (1, 2), (2, 3);
+    ALTER TABLE generated ADD COLUMN gone text; ALTER TABLE generated DROP COLUMN gone;
+    CREATE TABLE no_columns (); INSERT INTO no_columns DEFAULT VALUES;
+    CREATE TABLE empty (id int PRIMARY KEY);
+    CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY); INSERT INTO unlogged VALUES (1);
+    CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (extra int) INHERITS (parent);
+    INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2, 2), (3, 3);
+    CREATE TABLE part (id int, at date) PARTITION BY RANGE (at);
+    CREATE TABLE part_2025 PARTITION OF part FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+    CREATE TABLE part_2026 PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')
+        PARTITION BY LIST (id);
+    CREATE TABLE part_2026_1 PARTITION OF part_2026 FOR VALUES IN (1);
+    CREATE TABLE part_2026_2 PARTITION OF part_2026 FOR VALUES IN (2);
+    INSERT INTO part VALUES (1, '2025-05-05'), (1, '2026-05-05'), (2, '2026-05-05'), (2, '2026-06-06');
+    CREATE MATERIALIZED VIEW seen AS SELECT * FROM typed; CREATE VIEW plain AS SELECT * FROM typed;
+    CREATE SEQUENCE loose START 7; SELECT nextval('loose'); CREATE SEQUENCE untouched;
+    SELECT lo_from_bytea(4000000001, '\x0102'), lo_from_bytea(77, decode(repeat('ab', 300000), 'hex'));
+    CREATE SCHEMA lockstep; CREATE TABLE lockstep.migrations (version serial);
+    INSERT INTO lockstep.migrations VALUES (1);
+"#;
+
+#[test]
+fn dump_live_table_and_restored_table_have_one_digest() {
+    let fixture = Fixture::new(EVERY_KIND);
+    let hostile = format!(
+        "ALTER DATABASE {0} SET timezone = 'America/New_York'; ALTER DATABASE {0} SET bytea_output \
+         = escape; ALTER DATABASE {0} SET intervalstyle = iso_8601; ALTER DATABASE {0} SET \
+         datestyle = 'SQL, DMY'; ALTER DATABASE {0} SET extra_float_digits = -10; ALTER DATABASE {0} \
+         SET lc_monetary = 'C.UTF-8'; ALTER DATABASE {0} SET search_path = nowhere",
+        fixture.database
+    );
+    fixture.connect().batch_execute(&hostile).unwrap();
+    let snapshot = fixture.take(SILENT).unwrap();
+    let manifest = verify::snapshot(&snapshot, SILENT).unwrap();
+    assert_same_rows(&manifest, &mut fixture.connect());
+    let mut restored = fixture.restore(&snapshot);
+    assert_same_rows(&manifest, &mut restored);
+
+    let content = &manifest.content;
+    let table = |name: &str| {
+        content
+            .tables
+            .iter()
+            .find(|table| table.name == name)
+            .unwrap()
+    };
+    assert_eq!(table("generated").columns, ["id", "n"]);
+    assert_eq!(table("odd \" name").key, ["z", "x"]);
+    assert!(table("keyless").key.is_empty());
+    assert_eq!((table("parent").rows, table("child").rows), (1, 2));
+    assert!(table("unlogged").unlogged && !table("empty").unlogged);
+    assert_eq!((table("no_columns").rows, table("empty").rows), (1, 0));
+
+    let partitions = [("part", 4), ("part_2026", 3)];
+    for (name, rows) in partitions {
+        assert_eq!(
+            (table(name).class, table(name).rows),
+            (TableClass::Partitioned, rows)
+        );
+    }
+    assert_eq!(
+        table("part_2026_1").partition_of.as_deref(),
+        Some("public.part_2026")
+    );
+    let counted = content
+        .tables
+        .iter()
+        .filter(|table| table.class == TableClass::Data);
+    assert_eq!(
+        counted.map(|table| table.rows).sum::<u64>(),
+        manifest.rows()
+    );
+    for table in &content.tables {
+        let Some(range) = table.buckets else { continue };
+        let inside = buckets::read(&snapshot, range).unwrap();
+        assert_eq!(
+            inside.iter().map(|bucket| bucket.rows).sum::<u64>(),
+            table.rows
+        );
+    }
+
+    let skipped: Vec<&str> = content.skipped.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(skipped, ["lockstep.migrations", "public.seen"]);
+    let value = |name: &str| {
+        let sequence = content
+            .sequences
+            .iter()
+            .find(|sequence| sequence.name == name)
+            .unwrap();
+        (sequence.last_value, sequence.is_called)
+    };
+    assert_eq!(value("typed_id_seq"), (3, true));
+    assert_eq!(value("loose"), (7, true));
+    assert_eq!(value("untouched"), (1, false));
+    let objects = content.large_objects.as_ref().unwrap();
+    assert_eq!((objects.count, objects.bytes), (2, 300_002));
+    assert_eq!(content.roles, [USER]);
+    assert_eq!(content.extensions[0].name, "plpgsql");
+    assert_eq!(content.engine.encoding, "UTF8");
+    let client_version = content.engine.client_version.as_deref().unwrap();
+    assert!(
+        content.engine.version.starts_with(client_version),
+        "{client_version}"
+    );
+    let copied: i64 = restored
+        .query_one("SELECT count(*) FROM lockstep.migrations", &[])
+        .unwrap()
+        .get(0);
+    assert_eq!(
+        copied, 1,
+        "our own tables are in the dump, though not in the digests"
+    );
+}
+
+#[test]
+fn a_partitioned_table_is_the_sum_of_its_leaves_and_a_moved_row_leaves_it_alone() {
+    let fixture = Fixture::new(EVERY_KIND);
+    let before = Manifest::read(&fixture.take(SILENT).unwrap()).unwrap();
+    fixture
+        .connect()
+        .batch_execute(
+            "BEGIN; DELETE FROM part_2025; ALTER TABLE part DETACH PARTITION part_2025;
+         CREATE TABLE public.part_old PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2026-01-01');
+         INSERT INTO part VALUES (1, '2025-05-05'); COMMIT",
+        )
+        .unwrap();
+    fs::remove_dir_all(fixture.dir.path().join(NAME)).unwrap();
+    let after = Manifest::read(&fixture.take(SILENT).unwrap()).unwrap();
+    let sum = |manifest: &Manifest, name: &str| {
+        let mut tables = manifest.content.tables.iter();
+        tables
+            .find(|table| table.name == name)
+            .map(|table| (table.rows, table.digest))
+    };
+    assert_eq!(sum(&before, "part"), sum(&after, "part"));
+    assert_eq!(sum(&before, "part_2025"), sum(&after, "part_old"));
+    assert_ne!(sum(&before, "part_2025"), sum(&after, "part_2025"));
+}
+
+/// About 12 MB: more than all pipes and buffers hold, so that `pg_dump` is still writing while the
+/// first piece is looked at.
+const LARGE: &str = "CREATE TABLE large AS
+    SELECT i AS id, repeat(md5(i::text), 16) AS filler FROM generate_series(1, 24000) i;
+    ALTER TABLE large ADD PRIMARY KEY (id);";
+
+/// Calls `act` once, when the first bytes of the dump have come.
+fn once_at_dump(act: impl Fn() + Sync) -> impl Fn(Phase, u64, Option<u64>) + Sync {
+    let called = AtomicBool::new(false);
+    move |phase, _, _| {
+        if phase == Phase::Dump && !called.swap(true, Ordering::Relaxed) {
+            act();
+        }
+    }
+}
+
+#[test]
+fn writes_and_a_truncate_during_the_dump_change_nothing_in_it() {
+    let fixture = Fixture::new(LARGE);
+    let other = Mutex::new(fixture.connect());
+    let acted = AtomicBool::new(false);
+    let snapshot = fixture.take(&once_at_dump(|| {
+        let mut other = other.lock().unwrap();
+        other
+            .batch_execute("DELETE FROM large WHERE id % 2 = 0")
+            .unwrap();
+        let refused = other
+            .batch_execute("SET lock_timeout = 50; TRUNCATE large")
+            .unwrap_err();
+        assert_eq!(
+            refused.code().unwrap().code(),
+            "55P03",
+            "the table is locked"
+        );
+        acted.store(true, Ordering::Relaxed);
+    }));
+    assert!(acted.load(Ordering::Relaxed));
+    let manifest = verify::snapshot(&snapshot.unwrap(), SILENT).unwrap();
+    assert_eq!(manifest.rows(), 24_000);
+    // The locks are released with the snapshot.
+    other
+        .lock()
+        .unwrap()
+        .batch_execute("TRUNCATE large")
+        .unwrap();
+}
+
+#[test]
+fn rows_committed_while_we_waited_for_the_lock_are_in_the_dump() {
+    let mut fixture = Fixture::new(LARGE);
+    fixture.patience.lock_timeout = Duration::from_secs(60);
+    let mut other = fixture.connect();
+    other
+        .batch_execute("BEGIN; TRUNCATE large; INSERT INTO large VALUES (1, 'new'), (2, 'new')")
+        .unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut watcher = fixture.connect();
+            let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+                WHERE NOT granted AND relname = 'large' AND mode = 'AccessShareLock'";
+            while watcher.query_one(waiting, &[]).unwrap().get::<_, i64>(0) == 0 {}
+            other.batch_execute("COMMIT").unwrap();
+        });
+        // A snapshot that is older than the lock sees neither the old rows nor the new ones.
+        let manifest = Manifest::read(&fixture.take(SILENT).unwrap()).unwrap();
+        assert_eq!(manifest.rows(), 2);
+    });
+}
+
+#[test]
+fn a_table_that_somebody_rewrites_is_busy_and_the_holder_is_named() {
+    let fixture = Fixture::new(LARGE);
+    let mut other = fixture.connect();
+    other
+        .batch_execute("SET application_name = 'a migration'; BEGIN; TRUNCATE large")
+        .unwrap();
+    let error = fixture.take(SILENT).unwrap_err();
+    assert_eq!(error.cause(), Cause::Busy, "{error}");
+    let pid: i32 = other
+        .query_one("SELECT pg_backend_pid()", &[])
+        .unwrap()
+        .get(0);
+    let said = error.to_string();
+    assert!(
+        said.contains(&format!("process {pid}")) && said.contains("a migration"),
+        "{said}"
+    );
+    assert!(said.contains("public.large"), "{said}");
+    fixture.assert_nothing_left();
+    other.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(
+        Manifest::read(&fixture.take(SILENT).unwrap())
+            .unwrap()
+            .rows(),
+        24_000
+    );
+}
+
+#[test]
+fn a_change_that_queues_between_our_lock_and_pg_dumps_is_let_through() {
+    let mut fixture = Fixture::new(LARGE);
+    // The first pg_dump begins when ALTER TABLE waits for our lock: it then waits behind it.
+    fixture.wrap(
+        "if ! [ -e \"$DIR/begun\" ]; then : >\"$DIR/begun\"\n\
+         while ! [ -e \"$DIR/queued\" ]; do sleep 0.01; done; fi",
+    );
+    let (begun, queued) = (
+        fixture.dir.path().join("begun"),
+        fixture.dir.path().join("queued"),
+    );
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !begun.exists() {
+                thread::yield_now();
+            }
+            fixture
+                .connect()
+                .batch_execute("ALTER TABLE large ADD COLUMN added int")
+                .unwrap();
+        });
+        scope.spawn(|| {
+            let mut watcher = fixture.connect();
+            let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted \
+                AND relation = 'large'::regclass AND mode = 'AccessExclusiveLock'";
+            while watcher.query_one(waiting, &[]).unwrap().get::<_, i64>(0) == 0 {}
+            fs::write(&queued, "").unwrap();
+        });
+        let snapshot = fixture.take(SILENT).unwrap();
+        let manifest = verify::snapshot(&snapshot, SILENT).unwrap();
+        assert_eq!(
+            manifest.content.tables[0].columns,
+            ["id", "filler", "added"]
+        );
+        assert_eq!(manifest.rows(), 24_000);
+    });
+}
+
+#[test]
+fn a_killed_pg_dump_leaves_nothing() {
+    let mut fixture = Fixture::new(LARGE);
+    fixture.wrap("echo $$ >\"$DIR/pid\"");
+    let pid = fixture.dir.path().join("pid");
+    let error = fixture
+        .take(&once_at_dump(|| {
+            let pid = fs::read_to_string(&pid).unwrap();
+            let killed = Command::new("kill")
+                .args(["-KILL", pid.trim()])
+                .status()
+                .unwrap();
+            assert!(killed.success());
+        }))
+        .unwrap_err();
+    assert!(
+        matches!(&error, Error::PgDump { status, .. } if status.contains("signal: 9")),
+        "{error}"
+    );
+    assert_eq!(error.cause(), Cause::Refused);
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_lost_server_session_is_unavailable_and_leaves_nothing() {
+    for application in ["pg_dump", "backup-snapshot", "coordinator"] {
+        let fixture = Fixture::new(LARGE);
+        let other = Mutex::new(fixture.connect());
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()
+               AND (application_name = $1 OR $1 = 'coordinator' AND application_name = '')";
+        let ended = Mutex::new(0);
+        let result = fixture.take(&once_at_dump(|| {
+            let row = other
+                .lock()
+                .unwrap()
+                .query_one(end, &[&application])
+                .unwrap();
+            *ended.lock().unwrap() = row.get::<_, i64>(0);
+        }));
+        match (application, *ended.lock().unwrap(), result) {
+            // The name of the session is the one that was asked for, not pg_dump's own.
+            ("pg_dump", 0, Ok(_)) => {}
+            ("backup-snapshot", 1, Err(Error::PgDump { said, .. })) => {
+                assert!(said.contains("terminating connection"), "{said}");
+                fixture.assert_nothing_left();
+            }
+            ("coordinator", 1, Err(error)) => {
+                assert_eq!(error.cause(), Cause::Unavailable, "{error:?}");
+                fixture.assert_nothing_left();
+            }
+            (_, ended, result) => panic!("{application}: {ended} ended, {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn tables_that_can_not_be_read_as_a_whole_are_named_before_anything_is_dumped() {
+    let mut fixture = Fixture::new(
+        "CREATE TABLE open (id int); CREATE TABLE closed (id int); CREATE SEQUENCE closed_too;
+         CREATE SCHEMA walled; CREATE TABLE walled.off (id int);
+         CREATE TABLE secured (id int); ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY own ON secured USING (id = 1); INSERT INTO secured VALUES (1), (2);",
+    );
+    fixture.user = format!("{}_reader", fixture.database);
+    let role = format!("{}_reader", fixture.database);
+    let create = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT ON open, secured TO {role};
+         GRANT SELECT ON walled.off TO {role}"
+    );
+    fixture.connect().batch_execute(&create).unwrap();
+    match fixture.take(SILENT).unwrap_err() {
+        Error::NoRight { objects } => {
+            assert_eq!(
+                objects,
+                ["public.closed", "public.closed_too", "walled.off"]
+            );
+        }
+        error => panic!("{error:?}"),
+    }
+    let grant = format!(
+        "GRANT SELECT ON closed, closed_too TO {role}; GRANT USAGE ON SCHEMA walled TO {role}"
+    );
+    fixture.connect().batch_execute(&grant).unwrap();
+    match fixture.take(SILENT).unwrap_err() {
+        Error::RowSecurity { tables } => assert_eq!(tables, ["public.secured"]),
+        error => panic!("{error:?}"),
+    }
+    fixture.assert_nothing_left();
+    fixture
+        .connect()
+        .batch_execute("ALTER TABLE secured DISABLE ROW LEVEL SECURITY")
+        .unwrap();
+    assert_eq!(
+        Manifest::read(&fixture.take(SILENT).unwrap())
+            .unwrap()
+            .rows(),
+        2
+    );
+}
+
+#[test]
+fn the_password_is_in_no_argument_and_its_file_is_gone_with_the_first_bytes() {
+    let mut fixture = Fixture::new(LARGE);
+    fixture.wrap(
+        "printf '%s\\n' \"$@\" >\"$DIR/arguments\"; stat -c %a \"$PGPASSFILE\" >\"$DIR/mode\"\n\
+         echo \"$PGPASSFILE\" >\"$DIR/path\"",
+    );
+    let path = fixture.dir.path().join("path");
+    let gone = AtomicBool::new(false);
+    fixture
+        .take(&once_at_dump(|| {
+            let path = fs::read_to_string(&path).unwrap();
+            gone.store(!Path::new(path.trim()).exists(), Ordering::Relaxed);
+        }))
+        .unwrap();
+    assert!(gone.load(Ordering::Relaxed));
+    let said = |name| fs::read_to_string(fixture.dir.path().join(name)).unwrap();
+    assert_eq!(said("mode"), "600\n");
+    assert!(said("arguments").contains("user='lockstep'"));
+    assert!(!said("arguments").contains(PASSWORD));
+}
+
+#[test]
+fn a_pg_dump_of_another_version_is_refused() {
+    let mut fixture = Fixture::new("CREATE TABLE t (id int)");
+    let command = ["sh", "-c", "echo 'pg_dump (PostgreSQL) 99.1 (Other)'"];
+    fixture.pg_dump = Some(command.map(str::to_owned).to_vec());
+    match fixture.take(SILENT).unwrap_err() {
+        Error::WrongPgDump { found, .. } => assert_eq!(found, "99.1"),
+        error => panic!("{error:?}"),
+    }
+    match pg::find(None, 99).unwrap_err() {
+        Error::NoPgDump { wanted: 99, .. } => {}
+        error => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn every_damage_to_a_snapshot_is_found() {
+    let fixture = Fixture::new(EVERY_KIND);
+    let snapshot = fixture.take(SILENT).unwrap();
+    for name in [pg::FILE_NAME, buckets::FILE_NAME, manifest::FILE_NAME] {
+        let whole = fs::read(snapshot.join(name)).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 50) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x10;
+            fs::write(snapshot.join(name), &flipped).unwrap();
+            let error = verify::snapshot(&snapshot, SILENT).unwrap_err();
+            assert_eq!(error.cause(), Cause::Refused, "{name} byte {at}: {error}");
+        }
+        fs::write(snapshot.join(name), &whole).unwrap();
+    }
+    verify::snapshot(&snapshot, SILENT).unwrap();
+}
+
+fn blocks_of(archive: &[u8]) -> Result<usize, Error> {
+    let mut archive = pg::Archive::open(Cursor::new(archive))?;
+    let mut blocks = 0;
+    while let Some(block) = archive.next_block()? {
+        match block {
+            pg::Block::Table { .. } => archive.pieces(|_| Ok(()))?,
+            pg::Block::LargeObjects => {
+                while archive.large_object()?.is_some() {
+                    archive.pieces(|_| Ok(()))?;
+                }
+            }
+        }
+        blocks += 1;
+    }
+    Ok(blocks)
+}
+
+#[test]
+fn a_cut_or_damaged_archive_is_an_error_and_never_a_whole_one() {
+    let fixture =
+        Fixture::new("CREATE TABLE a (id int); INSERT INTO a VALUES (1); CREATE TABLE b ()");
+    let snapshot = fixture.take(SILENT).unwrap();
+    let whole = fs::read(fixture.unpack(&snapshot)).unwrap();
+    assert_eq!(blocks_of(&whole).unwrap(), 2);
+    for length in 0..whole.len() {
+        match blocks_of(&whole[..length]) {
+            Err(Error::Archive { .. }) => {}
+            Err(error) => panic!("{error:?}"),
+            // Cut between two blocks: the snapshot notices that a table's rows are missing.
+            Ok(blocks) => assert!(blocks < 2, "cut at {length}"),
+        }
+        let mut flipped = whole.clone();
+        flipped[length] ^= 0x80;
+        // Whatever it finds, it comes to an end.
+        let _ = blocks_of(&flipped);
+    }
+}
+
+#[test]
+fn a_pg_dump_that_fails_at_once_says_so() {
+    let mut fixture = Fixture::new("CREATE TABLE t (id int)");
+    fixture.wrap("echo 'no such luck' >&2; exit 3");
+    match fixture.take(SILENT).unwrap_err() {
+        Error::PgDump { status, said } => {
+            assert_eq!(
+                (status.as_str(), said.as_str()),
+                ("exit status: 3", "no such luck")
+            );
+        }
+        error => panic!("{error:?}"),
+    }
+    fixture.assert_nothing_left();
+}
