@@ -1,0 +1,233 @@
+//! Why a change was not made, or not finished.
+
+use contract::{Class, Classify, Failure};
+
+/// Why a session for writing can't do what was asked, before any change was made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server can't be reached, or refuses.
+    #[error(transparent)]
+    Connect(#[from] db_connect::ConnectError),
+    /// A record can't be read.
+    #[error(transparent)]
+    Records(#[from] records::Error),
+    /// The schema can't be read.
+    #[error(transparent)]
+    Schema(#[from] schema::Error),
+    /// The target is not something that can be changed from here.
+    #[error("cannot change {target}: {why}")]
+    Unfit {
+        /// The database.
+        target: String,
+        /// Why not.
+        why: String,
+        /// The way out.
+        remedy: String,
+    },
+    /// Another deployment holds the lock.
+    #[error("cannot lock {target} for a deployment: held by {holder}")]
+    Locked {
+        /// The database.
+        target: String,
+        /// Who holds it, as far as can be seen.
+        holder: String,
+    },
+    /// A signal ended the wait for the lock.
+    #[error("cannot wait for the deployment lock: stopped by a signal")]
+    Stopped,
+    /// The database is in use by a transaction that did not end in time.
+    #[error("cannot {act}: another connection kept the database locked{by}")]
+    InUse {
+        /// What was to be done.
+        act: &'static str,
+        /// Who has the file open, with what leads to it; empty where that can't be seen.
+        by: String,
+    },
+    /// The connection was lost in a COMMIT.
+    #[error("cannot {act}: the connection was lost in COMMIT, so it may have been done")]
+    CommitLost {
+        /// What was to be done.
+        act: &'static str,
+        /// How it was lost.
+        #[source]
+        source: db_connect::StatementError,
+    },
+    /// A file operation failed.
+    #[error("cannot {act} {path}")]
+    File {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: String,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// SQLite refused.
+    #[error("cannot {act}")]
+    Sqlite {
+        /// What was tried.
+        act: &'static str,
+        /// SQLite's answer.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The role may not make what Lockstep keeps in a database.
+    #[error("cannot {act}")]
+    Forbidden {
+        /// What was to be done.
+        act: &'static str,
+        /// The server's answer.
+        #[source]
+        source: Box<db_connect::ServerError>,
+        /// What somebody else has to do.
+        remedy: String,
+    },
+    /// PostgreSQL refused, or the connection was lost.
+    #[error(transparent)]
+    Postgres(#[from] db_connect::StatementError),
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        match self {
+            Error::Connect(error) => error.class(),
+            Error::Records(error) => error.class(),
+            Error::Schema(error) => error.class(),
+            Error::Unfit { .. } | Error::Stopped | Error::Forbidden { .. } => Class::Fail,
+            Error::CommitLost { .. } => Class::Partial,
+            Error::Locked { .. } | Error::InUse { .. } => Class::Busy,
+            Error::File { .. } => Class::Error,
+            Error::Sqlite { source, .. } => sqlite_class(source),
+            Error::Postgres(source) => source.class(),
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            Error::Connect(error) => error.remedy(),
+            Error::Records(error) => error.remedy(),
+            Error::Schema(error) => error.remedy(),
+            Error::Unfit { remedy, .. } | Error::Forbidden { remedy, .. } => Some(remedy.clone()),
+            Error::Locked { .. } => {
+                Some("wait for it to end, or give --wait-lock a duration such as 5m".into())
+            }
+            Error::Stopped => Some("run it again; nothing was changed".into()),
+            Error::CommitLost { .. } => {
+                Some("run verify-migrations or verify-guards to see what is there".into())
+            }
+            Error::InUse { .. } => Some("try again when the application is less busy".into()),
+            Error::File { .. } => {
+                Some("check that the folder exists and that this user may write in it".into())
+            }
+            Error::Sqlite { source, .. } => sqlite_remedy(source).map(str::to_owned),
+            Error::Postgres(source) => source.remedy(),
+        }
+    }
+}
+
+/// The class of a SQLite error that left the database as it was.
+pub(crate) fn sqlite_class(error: &rusqlite::Error) -> Class {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            Class::Busy
+        }
+        Some(
+            rusqlite::ErrorCode::NotADatabase
+            | rusqlite::ErrorCode::DatabaseCorrupt
+            | rusqlite::ErrorCode::DiskFull
+            | rusqlite::ErrorCode::ConstraintViolation,
+        ) => Class::Fail,
+        _ => Class::Error,
+    }
+}
+
+/// What to do about a SQLite error that has nothing to do with a statement.
+pub(crate) fn sqlite_remedy(error: &rusqlite::Error) -> Option<&'static str> {
+    Some(match error.sqlite_error_code()? {
+        rusqlite::ErrorCode::NotADatabase => "check the path: the file is something else",
+        rusqlite::ErrorCode::DatabaseCorrupt => {
+            "keep the file as it is, and restore the newest snapshot elsewhere to compare"
+        }
+        rusqlite::ErrorCode::DiskFull => "make room on the disk, then run it again",
+        rusqlite::ErrorCode::ReadOnly
+        | rusqlite::ErrorCode::CannotOpen
+        | rusqlite::ErrorCode::PermissionDenied => {
+            "check that this user may write the file and its folder"
+        }
+        rusqlite::ErrorCode::DatabaseBusy => "try again when the application is less busy",
+        _ => return None,
+    })
+}
+
+/// What a signal left undone.
+pub(crate) fn stopped() -> Cause {
+    Cause::new(Class::Fail, "stopped by a signal")
+        .remedy("run the deployment again; it goes on where it ended")
+}
+
+/// The ledger does not end with the row that was planned for.
+pub(crate) fn ledger_moved() -> Cause {
+    Cause::new(
+        Class::Fail,
+        "the ledger has changed since the plan was made",
+    )
+    .remedy("run verify-migrations and the deployment again")
+}
+
+/// What went wrong in one migration, as far as it can be said.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// The class, if nothing at all was changed.
+    pub class: Class,
+    /// What is so, as a clause.
+    pub message: String,
+    /// Line of the migration's file, from 1.
+    pub line: Option<u32>,
+    /// What to do next.
+    pub remedy: Option<String>,
+}
+
+impl Cause {
+    pub(crate) fn new(class: Class, message: impl Into<String>) -> Cause {
+        Cause {
+            class,
+            message: message.into(),
+            line: None,
+            remedy: None,
+        }
+    }
+
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Cause {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    pub(crate) fn at(mut self, line: Option<u32>) -> Cause {
+        self.line = line;
+        self
+    }
+}
+
+impl<E: Classify> From<E> for Cause {
+    fn from(error: E) -> Cause {
+        let failure = Failure::from(error);
+        Cause {
+            class: failure.class,
+            message: failure.line(),
+            line: None,
+            remedy: failure.remedy,
+        }
+    }
+}
+
+/// How a migration ended that was not applied.
+#[derive(Clone, Debug)]
+pub enum ApplyError {
+    /// The engine rolled it back; the database is as it was before this migration.
+    Undone(Cause),
+    /// It ran outside a transaction and did not finish; its ledger row says `started`.
+    Dirty(Cause),
+    /// Whether it was committed can't be told from here.
+    Unknown(Cause),
+}

@@ -1,0 +1,311 @@
+//! One migration and its ledger row in one transaction on PostgreSQL.
+//!
+//! Five messages a file: BEGIN with every check of what has to be so, the file as it stands, what
+//! makes the session as new, the ledger's row, COMMIT.
+
+use std::time::{Duration, Instant};
+
+use contract::Class;
+use migrations::{LedgerRow, Migration, RowState};
+use postgres::error::{ErrorPosition, SqlState};
+use postgres::{SimpleQueryMessage, SimpleQueryRow};
+use records::PostgresRecords;
+
+use super::outcome::cause;
+use super::rows::{self, NewRow};
+use super::watcher::Watcher;
+use super::{PostgresWriter, tables};
+use crate::error::{ledger_moved, stopped};
+use crate::writer::{LastRow, millis, row_of};
+use crate::{Applied, ApplyError, Cause};
+
+/// How often a migration that timed out on a lock is tried again.
+const LOCK_ATTEMPTS: u32 = 4;
+/// What completes "cannot" where a file's own SQL failed.
+const FILE: &str = "apply the file";
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+
+impl PostgresWriter {
+    pub(super) fn apply_in_transaction(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Applied, ApplyError> {
+        let mut attempt = 1;
+        loop {
+            let pid = self.backend.pid;
+            self.watcher().begin(pid);
+            let ended = self.attempt(migration, last);
+            let blockers = self.watcher().end();
+            let mut cause = match ended {
+                Err(ApplyError::Undone(cause)) if cause.class == Class::Busy => cause,
+                ended => return ended,
+            };
+            if !blockers.is_empty() {
+                cause.message = format!("{}; blocked by {}", cause.message, blockers.join(", "));
+            }
+            if attempt == LOCK_ATTEMPTS {
+                cause.message = format!("{}; tried {LOCK_ATTEMPTS} times", cause.message);
+                return Err(ApplyError::Undone(cause.remedy(
+                    "end what blocks it or wait for its end, then deploy again; --lock-timeout waits longer",
+                )));
+            }
+            say(&format!(
+                "{}: attempt {attempt} of {LOCK_ATTEMPTS} timed out: {}",
+                migration.file.display(),
+                cause.message
+            ));
+            if self.options.stop.pause(LOCK_PAUSE * attempt) {
+                return Err(ApplyError::Undone(stopped()));
+            }
+            attempt += 1;
+        }
+    }
+
+    fn watcher(&mut self) -> &Watcher {
+        self.watcher
+            .get_or_insert_with(|| Watcher::start(&self.target, &self.options))
+    }
+
+    fn attempt(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+    ) -> Result<Applied, ApplyError> {
+        let began = Instant::now();
+        let stop = self.options.stop.clone();
+        let cancellable = stop.cancellable();
+        let work = self
+            .begin(last)
+            .and_then(|id| self.work(migration, id, next(last), began));
+        let row = match work {
+            Ok(row) => row,
+            Err(cause) => {
+                drop(cancellable);
+                return Err(self.roll_back(&migration.version, cause));
+            }
+        };
+        let row = self.commit(&migration.version)?.unwrap_or(row);
+        self.ledger_there = true;
+        self.mark_with_first = None;
+        Ok(Applied {
+            row,
+            duration_ms: millis(began),
+        })
+    }
+
+    /// Begins the transaction, under the lock and after the row that was planned for, and with the
+    /// ledger's tables there. Returns the transaction's id.
+    pub(super) fn begin(&mut self, last: Option<&LedgerRow>) -> Result<i64, Cause> {
+        let Some(key) = self.lock_key else {
+            return Err(Cause::new(
+                Class::Fail,
+                "the connection was lost in the file before it, and the deployment lock with it",
+            )
+            .remedy("run the deployment again; it goes on where it ended"));
+        };
+        if !self.ledger_there {
+            self.client_batch("begin the transaction", "BEGIN")?;
+            self.make_tables()?;
+        }
+        // Our own backend's lock, looked at each time: a pooler that came in between, or a file
+        // that unlocked it, would let a second deployment in. classid and objid are the key's two
+        // halves, unsigned.
+        let begin = if self.ledger_there { "BEGIN; " } else { "" };
+        let sql = format!(
+            "{begin}SELECT s.*, l.position, l.version, l.sha256, l.state \
+             FROM (SELECT pg_catalog.txid_current() AS id, EXISTS (\
+                SELECT 1 FROM pg_catalog.pg_locks \
+                WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+                AND pid = pg_catalog.pg_backend_pid() \
+                AND classid = '{}' AND objid = '{}') AS held) s \
+             LEFT JOIN (SELECT position, version, sha256, state FROM {} \
+                ORDER BY position DESC LIMIT 1) l ON true",
+            (key.cast_unsigned() >> 32),
+            (key.cast_unsigned() & 0xffff_ffff),
+            self.options.ledger.postgres_table("migrations"),
+        );
+        let messages = self
+            .link
+            .client
+            .simple_query(&sql)
+            .map_err(|error| self.stopped_or("begin the transaction", error))?;
+        let row = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let id = row.and_then(|row| row.get(0)?.parse().ok());
+        let (Some(row), Some(id)) = (row, id) else {
+            return Err(Cause::new(Class::Error, "cannot read the transaction's id"));
+        };
+        if row.get(1) != Some("t") {
+            return Err(Cause::new(
+                Class::Fail,
+                "this session does not hold the deployment lock any more",
+            )
+            .remedy("see whether a file unlocks advisory locks, then run the deployment again"));
+        }
+        if last_row(row) == last.map(LastRow::of) {
+            Ok(id)
+        } else {
+            Err(ledger_moved())
+        }
+    }
+
+    /// Everything between BEGIN and COMMIT.
+    fn work(
+        &mut self,
+        migration: &Migration,
+        id: i64,
+        position: i64,
+        began: Instant,
+    ) -> Result<LedgerRow, Cause> {
+        if let Err(error) = self.link.client.batch_execute(&migration.up) {
+            return Err(self.in_file(migration, 0, error));
+        }
+        // Deferred constraints first, while the file's own settings hold. Then the session is made
+        // as new inside the transaction: the row below needs the session's own role, and the next
+        // file a session without this one's leftovers.
+        let reset = format!("SET CONSTRAINTS ALL IMMEDIATE; {}", self.reset);
+        self.client_batch("end the file", &reset)?;
+        let applied_at = contract::now();
+        let duration_ms = millis(began);
+        let new = NewRow {
+            position,
+            state: RowState::Applied,
+            applied_at: &applied_at,
+            duration_ms,
+            because: None,
+        };
+        let written = rows::insert_row(
+            &mut self.link.client,
+            &self.options,
+            migration,
+            &new,
+            id,
+            self.judged.as_ref(),
+        )
+        .map_err(|error| self.stopped_or("write the ledger's row", error))?;
+        if !written {
+            return Err(self.why_not_written(id));
+        }
+        Ok(row_of(
+            migration,
+            &self.options,
+            position,
+            applied_at,
+            duration_ms,
+        ))
+    }
+
+    /// The row is written in the file's own transaction and under the mark that was judged, or not
+    /// at all.
+    fn why_not_written(&mut self, id: i64) -> Cause {
+        let now = self
+            .link
+            .client
+            .query_typed("SELECT pg_catalog.txid_current()", &[]);
+        match now {
+            Ok(rows) if rows.first().is_some_and(|row| row.get::<_, i64>(0) == id) => Cause::new(
+                Class::Fail,
+                "it changed the database's mark, on which every guard stands",
+            )
+            .remedy("leave the mark to mark-db"),
+            _ => Cause::new(
+                Class::Partial,
+                "the file ended the transaction that it ran in",
+            ),
+        }
+    }
+
+    /// Makes Lockstep's own tables where they are not there yet, in the transaction of the first
+    /// migration.
+    fn make_tables(&mut self) -> Result<(), Cause> {
+        let made = tables::make_ledger(&mut self.link.client, &self.options.ledger);
+        if let Err(error) = made {
+            return Err(self.not_made("make the ledger's tables", error));
+        }
+        let Some(mark) = self.mark_with_first.clone() else {
+            return Ok(());
+        };
+        let target = self.target.clone();
+        let place = PostgresRecords::new(&mut self.link.client, &self.options.ledger)
+            .place(&target)
+            .map_err(Cause::from)?;
+        let made = tables::make_mark(&mut self.link.client)
+            .and_then(|()| rows::insert_mark(&mut self.link.client, &self.options, &place, &mark));
+        made.map_err(|error| self.not_made("mark the database", error))
+    }
+
+    fn not_made(&self, act: &str, error: postgres::Error) -> Cause {
+        let forbidden = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+        let cause = self.stopped_or(act, error);
+        if forbidden {
+            cause.remedy(tables::grant(&self.options.ledger, &self.target.user))
+        } else {
+            cause
+        }
+    }
+
+    pub(super) fn client_batch(&mut self, act: &str, sql: &str) -> Result<(), Cause> {
+        self.link
+            .client
+            .batch_execute(sql)
+            .map_err(|error| self.stopped_or(act, error))
+    }
+
+    /// The cause of an error, which is our own cancel request where somebody asked for an end.
+    pub(super) fn stopped_or(&self, act: &str, error: postgres::Error) -> Cause {
+        if self.options.stop.asked() && error.code() == Some(&SqlState::QUERY_CANCELED) {
+            stopped()
+        } else {
+            cause(act, error)
+        }
+    }
+
+    /// The cause of an error that the file's own SQL raised. `offset` is where the text that was
+    /// sent stands in the file's.
+    pub(super) fn in_file(
+        &self,
+        migration: &Migration,
+        offset: usize,
+        error: postgres::Error,
+    ) -> Cause {
+        let line = match error.as_db_error().and_then(|said| said.position()) {
+            Some(ErrorPosition::Original(character)) => {
+                let sent = migration.up.get(offset..).unwrap_or_default();
+                let before = sent
+                    .chars()
+                    .take(character.saturating_sub(1) as usize)
+                    .filter(|c| *c == '\n')
+                    .count();
+                let earlier = migration.up[..offset].matches('\n').count();
+                u32::try_from(before + earlier)
+                    .ok()
+                    .map(|lines| migration.up_line + lines)
+            }
+            _ => None,
+        };
+        let mut cause = self.stopped_or(FILE, error).at(line);
+        // Which file it is, whoever reads this knows.
+        if let Some(said) = cause.message.strip_prefix(&format!("cannot {FILE}: ")) {
+            cause.message = said.to_owned();
+        }
+        cause
+    }
+}
+
+/// The position after the last row, which was compared with the ledger's own.
+pub(super) fn next(last: Option<&LedgerRow>) -> i64 {
+    last.map_or(1, |last| last.position + 1)
+}
+
+fn last_row(row: &SimpleQueryRow) -> Option<LastRow> {
+    Some(LastRow {
+        position: row.get(2)?.parse().ok()?,
+        version: row.get(3)?.to_owned(),
+        sha256: row.get(4)?.to_owned(),
+        state: row.get(5)?.to_owned(),
+    })
+}

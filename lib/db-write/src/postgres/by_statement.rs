@@ -1,0 +1,209 @@
+//! A migration outside a transaction, statement by statement; the ledger says `started` first.
+//!
+//! No lock timeout and no retry: a timed-out `CREATE INDEX CONCURRENTLY` leaves an invalid index
+//! that `IF NOT EXISTS` then accepts.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use contract::Class;
+use migrations::{LedgerRow, Migration, RowState};
+use postgres::SimpleQueryMessage;
+use postgres::types::Type;
+use sql::Dialect;
+
+use super::PostgresWriter;
+use super::apply::next;
+use super::outcome::{cause, is_lost};
+use super::rows::{self, NewRow};
+use crate::error::stopped;
+use crate::writer::{millis, row_of};
+use crate::{Applied, ApplyError, Cause};
+
+impl PostgresWriter {
+    pub(super) fn apply_by_statement(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+    ) -> Result<Applied, ApplyError> {
+        let began = Instant::now();
+        let applied_at = contract::now();
+        let position = next(last);
+        self.note_start(migration, last, &applied_at)?;
+        let before = self.invalid_indexes().map_err(ApplyError::Dirty)?;
+        let stop = self.options.stop.clone();
+        let cancellable = stop.cancellable();
+        let ran = self.run_statements(migration);
+        drop(cancellable);
+        let left = self.left_behind(&before);
+        match (ran, left) {
+            (Ok(()), Ok(None)) => {}
+            (Ok(()), Ok(Some(left))) => {
+                return Err(ApplyError::Dirty(Cause::new(Class::Fail, left)));
+            }
+            (Ok(()), Err(cause)) => return Err(ApplyError::Dirty(cause)),
+            (Err(mut cause), left) => {
+                match left {
+                    Ok(None) => {}
+                    Ok(Some(left)) => cause.message = format!("{}; {left}", cause.message),
+                    Err(reading) => {
+                        cause.message = format!(
+                            "{}; and what it left can't be looked at: {}",
+                            cause.message, reading.message
+                        );
+                    }
+                }
+                return Err(ApplyError::Dirty(cause));
+            }
+        }
+        let duration_ms = millis(began);
+        self.note_end(migration, duration_ms)
+            .map_err(ApplyError::Dirty)?;
+        Ok(Applied {
+            row: row_of(migration, &self.options, position, applied_at, duration_ms),
+            duration_ms,
+        })
+    }
+
+    /// Writes the row that says `started`.
+    fn note_start(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+        applied_at: &str,
+    ) -> Result<(), ApplyError> {
+        let stop = self.options.stop.clone();
+        let cancellable = stop.cancellable();
+        let noted = self.begin(last).and_then(|id| {
+            let new = NewRow {
+                position: next(last),
+                state: RowState::Started,
+                applied_at,
+                duration_ms: 0,
+                because: None,
+            };
+            rows::insert_row(
+                &mut self.link.client,
+                &self.options,
+                migration,
+                &new,
+                id,
+                None,
+            )
+            .map_err(|error| self.stopped_or("write the ledger's row", error))
+        });
+        drop(cancellable);
+        if let Err(cause) = noted {
+            return Err(self.roll_back(&migration.version, cause));
+        }
+        if self.commit(&migration.version)?.is_some() {
+            return Err(ApplyError::Dirty(Cause::new(
+                Class::Unavailable,
+                "the connection was lost before its first statement, so nothing of it ran",
+            )));
+        }
+        self.ledger_there = true;
+        self.mark_with_first = None;
+        Ok(())
+    }
+
+    fn run_statements(&mut self, migration: &Migration) -> Result<(), Cause> {
+        let script = sql::parse(Dialect::Postgres, &migration.up);
+        self.client_batch("prepare the session", "SET lock_timeout = 0")?;
+        for statement in &script.statements {
+            if self.options.stop.asked() {
+                return Err(stopped());
+            }
+            let text = &migration.up[statement.range.clone()];
+            if let Err(error) = self.link.client.batch_execute(text) {
+                if is_lost(&self.link, &error) {
+                    self.note_loss();
+                }
+                let mut cause = self.in_file(migration, statement.range.start, error);
+                // Few errors name a place; which statement it was is known in any case.
+                cause.line = cause.line.or(Some(migration.up_line + statement.line - 1));
+                return Err(cause);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the statements left behind that they should not have, in words. Makes the session as
+    /// new.
+    fn left_behind(&mut self, before: &BTreeSet<String>) -> Result<Option<String>, Cause> {
+        self.recover().map_err(Cause::from)?;
+        let mut left = Vec::new();
+        if self.transaction_is_open() {
+            self.client_batch("roll the file's own transaction back", "ROLLBACK")?;
+            left.push("left its own transaction open, which was rolled back".to_owned());
+        }
+        let reset = self.reset.clone();
+        self.client_batch("make the session as new", &reset)?;
+        let now = self.invalid_indexes()?;
+        let new: Vec<&str> = now.difference(before).map(String::as_str).collect();
+        if !new.is_empty() {
+            left.push(format!(
+                "left behind an index that is invalid: {}; drop it before the file is tried again",
+                new.join(", ")
+            ));
+        }
+        Ok((!left.is_empty()).then(|| left.join("; ")))
+    }
+
+    /// Outside a transaction, one begins with each statement. An error means one that has failed.
+    fn transaction_is_open(&mut self) -> bool {
+        let asked = self.link.client.simple_query(
+            "SELECT pg_catalog.now() OPERATOR(pg_catalog.=) pg_catalog.statement_timestamp()",
+        );
+        !asked.is_ok_and(|messages| {
+            messages.iter().any(
+                |message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
+            )
+        })
+    }
+
+    /// Ends the row that says `started`.
+    fn note_end(&mut self, migration: &Migration, duration_ms: i64) -> Result<(), Cause> {
+        let updated = self.link.client.execute_typed(
+            &format!(
+                "UPDATE {} SET state = 'applied', duration_ms = $2 \
+                 WHERE version = $1 AND state = 'started'",
+                self.options.ledger.postgres_table("migrations")
+            ),
+            &[(&migration.version, Type::TEXT), (&duration_ms, Type::INT8)],
+        );
+        let mut failed = match updated {
+            Ok(1) => return Ok(()),
+            Ok(_) => Cause::new(Class::Fail, "its row is gone from the ledger"),
+            Err(error) => {
+                let lost = is_lost(&self.link, &error);
+                let failed = cause("end the ledger's row", error);
+                if lost
+                    && let Ok(Some(row)) = self.what_was_left(&migration.version)
+                    && row.state == RowState::Applied
+                {
+                    return Ok(());
+                }
+                failed
+            }
+        };
+        failed.message = format!("every statement ran, but {}", failed.message);
+        Err(failed)
+    }
+
+    fn invalid_indexes(&mut self) -> Result<BTreeSet<String>, Cause> {
+        let rows = self
+            .link
+            .client
+            .query_typed(
+                "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) \
+                 FROM pg_catalog.pg_index i \
+                 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE NOT i.indisvalid AND c.relkind = 'i'",
+                &[],
+            )
+            .map_err(|error| cause("look for invalid indexes", error))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}

@@ -1,0 +1,232 @@
+//! Changing a PostgreSQL database.
+
+mod apply;
+mod by_statement;
+mod lock;
+mod outcome;
+mod rows;
+mod session;
+mod tables;
+mod watcher;
+
+use std::time::Duration;
+
+use db_connect::{Link, ServerError, StatementError};
+use migrations::{LedgerRow, Migration, RowState};
+use postgres::error::SqlState;
+use records::{PostgresRecords, Survey};
+use schema::{Schema, Scope};
+use settings::PostgresTarget;
+
+use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
+use rows::NewRow;
+use session::{Backend, Session};
+use watcher::Watcher;
+
+/// A session on a PostgreSQL server, and nothing in between.
+pub(crate) struct PostgresWriter {
+    target: PostgresTarget,
+    options: Options,
+    link: Link,
+    backend: Backend,
+    /// What makes the session as new.
+    reset: String,
+    /// The advisory lock that this session holds.
+    lock_key: Option<i64>,
+    mark_with_first: Option<NewMark>,
+    /// The mark that the guards judged; no file may change it.
+    judged: Option<NewMark>,
+    /// Whether the ledger's tables are known to be there.
+    ledger_there: bool,
+    /// The session that was lost: what it did is final once it is gone.
+    lost: Option<Backend>,
+    watcher: Option<Watcher>,
+    /// What is left of [`Options::patience`].
+    patience: Duration,
+}
+
+impl PostgresWriter {
+    pub(crate) fn open(target: &PostgresTarget, options: Options) -> Result<PostgresWriter, Error> {
+        let session = Session::open(target, &options)?;
+        Ok(PostgresWriter {
+            patience: options.patience,
+            target: target.clone(),
+            options,
+            link: session.link,
+            backend: session.backend,
+            reset: session.reset,
+            lock_key: None,
+            mark_with_first: None,
+            judged: None,
+            ledger_there: false,
+            lost: None,
+            watcher: None,
+        })
+    }
+
+    fn records(&mut self) -> PostgresRecords<'_, postgres::Client> {
+        PostgresRecords::new(&mut self.link.client, &self.options.ledger)
+    }
+
+    /// Runs `work` in one transaction.
+    fn in_transaction<T>(
+        &mut self,
+        act: &'static str,
+        work: impl FnOnce(&mut postgres::Transaction<'_>, &Options) -> Result<T, postgres::Error>,
+    ) -> Result<T, Error> {
+        let grant = tables::grant(&self.options.ledger, &self.target.user);
+        let failed = |error: postgres::Error| match error.as_db_error() {
+            Some(said) if *said.code() == SqlState::INSUFFICIENT_PRIVILEGE => Error::Forbidden {
+                act,
+                source: Box::new(ServerError::from(said)),
+                remedy: grant.clone(),
+            },
+            _ => Error::Postgres(StatementError::new(act, error)),
+        };
+        let mut transaction = self.link.client.transaction().map_err(failed)?;
+        let done = work(&mut transaction, &self.options).map_err(failed)?;
+        let ended = transaction.commit();
+        match ended {
+            Ok(()) => Ok(done),
+            Err(error) if outcome::is_lost(&self.link, &error) => Err(Error::CommitLost {
+                act,
+                source: StatementError::new(act, error),
+            }),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+impl Writer for PostgresWriter {
+    fn lock(&mut self, wait: Duration, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        self.take_lock(wait, say)
+    }
+
+    fn survey(&mut self) -> Result<Survey, Error> {
+        let target = self.target.clone();
+        let survey = self.records().survey(&target)?;
+        self.judged = survey.mark.as_ref().map(|mark| NewMark {
+            environment: mark.environment.clone(),
+            protected: mark.protected,
+            uuid: mark.uuid.clone(),
+        });
+        Ok(survey)
+    }
+
+    fn other_sessions(&mut self) -> Result<Vec<String>, Error> {
+        // What another role's session is, only some may see; that it is there, everybody.
+        let rows = self
+            .link
+            .client
+            .query_typed(
+                "SELECT pg_catalog.format('%s as %s (process %s)', \
+                    coalesce(nullif(application_name, ''), 'a session'), usename, pid) \
+                 FROM pg_catalog.pg_stat_activity \
+                 WHERE datname = pg_catalog.current_database() \
+                 AND pid <> pg_catalog.pg_backend_pid() \
+                 AND coalesce(backend_type, 'client backend') = 'client backend' \
+                 AND usename IS NOT NULL \
+                 ORDER BY pid LIMIT 5",
+                &[],
+            )
+            .map_err(|error| StatementError::new("list the other sessions", error))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    fn write_mark(&mut self, mark: &NewMark) -> Result<(), Error> {
+        let target = self.target.clone();
+        let place = self.records().place(&target)?;
+        self.in_transaction("write the mark", |transaction, options| {
+            tables::make_mark(transaction)?;
+            rows::insert_mark(transaction, options, &place, mark)
+        })
+    }
+
+    fn mark_with_first(&mut self, mark: NewMark) {
+        self.judged = Some(mark.clone());
+        self.mark_with_first = Some(mark);
+    }
+
+    fn apply(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Applied, ApplyError> {
+        if self.options.stop.asked() {
+            return Err(ApplyError::Undone(crate::error::stopped()));
+        }
+        if migration.no_transaction {
+            self.apply_by_statement(migration, last)
+        } else {
+            self.apply_in_transaction(migration, last, say)
+        }
+    }
+
+    fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error> {
+        let applied_at = contract::now();
+        self.in_transaction("enter the rows", |transaction, options| {
+            tables::make_ledger(transaction, &options.ledger)?;
+            let id = rows::transaction_id(transaction)?;
+            let last = rows::last_position(transaction, options)?;
+            for (position, row) in (last + 1..).zip(rows) {
+                let new = NewRow {
+                    position,
+                    state: RowState::Applied,
+                    applied_at: &applied_at,
+                    duration_ms: 0,
+                    because: Some(row.because),
+                };
+                rows::insert_row(transaction, options, row.migration, &new, id, None)?;
+            }
+            rows::insert_schema(transaction, options, schema)
+        })
+    }
+
+    fn resolve(&mut self, version: &str, to: Resolution, because: &str) -> Result<(), Error> {
+        let changed = self.in_transaction("end the dirty row", |transaction, options| {
+            rows::resolve(transaction, options, version, to, because)
+        })?;
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(Error::Unfit {
+                target: self.target.database.clone(),
+                why: format!("its ledger has no dirty row for version {version}"),
+                remedy: "see verify-migrations for the state of the ledger".to_owned(),
+            })
+        }
+    }
+
+    fn record_schema(&mut self, schema: &NewSchema) -> Result<(), Error> {
+        if self.lock_key.is_none() {
+            self.recover()?;
+            self.take_lock(Duration::ZERO, &mut |_| {})?;
+        }
+        self.in_transaction("record the schema", |transaction, options| {
+            rows::insert_schema(transaction, options, schema)
+        })
+    }
+
+    fn ledger(&mut self) -> Result<Vec<LedgerRow>, Error> {
+        self.recover()?;
+        Ok(self.records().ledger()?.unwrap_or_default())
+    }
+
+    fn read_schema(&mut self, scope: &Scope) -> Result<Schema, Error> {
+        self.recover()?;
+        // In a transaction of its own, because the reading pins settings for that long.
+        let mut transaction = self
+            .link
+            .client
+            .build_transaction()
+            .read_only(true)
+            .start()
+            .map_err(|error| StatementError::new("read the schema", error))?;
+        // Compiling a query of the catalog takes longer than the query itself.
+        transaction
+            .batch_execute("SET LOCAL jit = off")
+            .map_err(|error| StatementError::new("read the schema", error))?;
+        Ok(schema::read_postgres(&mut transaction, scope)?)
+    }
+}

@@ -1,0 +1,171 @@
+//! The rows of Lockstep's own tables, as they are written.
+
+use migrations::{Migration, RowState};
+use postgres::GenericClient;
+use postgres::types::{ToSql, Type};
+
+use crate::writer::state_text;
+use crate::{NewMark, NewSchema, Options, Resolution};
+
+/// What a row of the ledger says beside its migration.
+pub(super) struct NewRow<'a> {
+    /// Place in the order of the rows, from 1.
+    pub(super) position: i64,
+    pub(super) state: RowState,
+    pub(super) applied_at: &'a str,
+    pub(super) duration_ms: i64,
+    pub(super) because: Option<&'a str>,
+}
+
+/// Writes one row of the ledger, in the transaction `transaction_id` and in no other: where a file
+/// has ended that one, nothing is written. Returns whether it was.
+pub(super) fn insert_row<C: GenericClient>(
+    client: &mut C,
+    options: &Options,
+    migration: &Migration,
+    row: &NewRow<'_>,
+    transaction_id: i64,
+    mark: Option<&NewMark>,
+) -> Result<bool, postgres::Error> {
+    let table = options.ledger.postgres_table("migrations");
+    let sha256 = migrations::hex(&migration.sha256);
+    let sha256_tokens = migration
+        .sha256_tokens
+        .map(|digest| migrations::hex(&digest));
+    let state = state_text(row.state);
+    let mut sql = format!(
+        "INSERT INTO {table} (version, name, sha256, sha256_tokens, state, \
+            applied_at, duration_ms, applied_by, run_id, because, position) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12 \
+         WHERE pg_catalog.txid_current() OPERATOR(pg_catalog.=) $11"
+    );
+    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![
+        (&migration.version, Type::TEXT),
+        (&migration.name, Type::TEXT),
+        (&sha256, Type::TEXT),
+        (&sha256_tokens, Type::TEXT),
+        (&state, Type::TEXT),
+        (&row.applied_at, Type::TEXT),
+        (&row.duration_ms, Type::INT8),
+        (&options.actor, Type::TEXT),
+        (&options.run_id, Type::TEXT),
+        (&row.because, Type::TEXT),
+        (&transaction_id, Type::INT8),
+        (&row.position, Type::INT8),
+    ];
+    if let Some(mark) = mark {
+        sql.push_str(
+            " AND EXISTS (SELECT 1 FROM \"lockstep\".\"environment\" \
+             WHERE id OPERATOR(pg_catalog.=) 1 AND name OPERATOR(pg_catalog.=) $13 \
+             AND protected OPERATOR(pg_catalog.=) $14 AND uuid OPERATOR(pg_catalog.=) $15)",
+        );
+        values.push((&mark.environment, Type::TEXT));
+        values.push((&mark.protected, Type::BOOL));
+        values.push((&mark.uuid, Type::TEXT));
+    }
+    let written = client.execute_typed(&sql, &values)?;
+    Ok(written == 1)
+}
+
+/// The position of the ledger's last row; 0 where there is none.
+pub(super) fn last_position<C: GenericClient>(
+    client: &mut C,
+    options: &Options,
+) -> Result<i64, postgres::Error> {
+    let rows = client.query_typed(
+        &format!(
+            "SELECT coalesce(pg_catalog.max(position), 0) FROM {}",
+            options.ledger.postgres_table("migrations")
+        ),
+        &[],
+    )?;
+    Ok(rows.first().map_or(0, |row| row.get(0)))
+}
+
+/// The current transaction's id; it is given one by being asked.
+pub(super) fn transaction_id<C: GenericClient>(client: &mut C) -> Result<i64, postgres::Error> {
+    let rows = client.query_typed("SELECT pg_catalog.txid_current()", &[])?;
+    Ok(rows.first().map_or(0, |row| row.get(0)))
+}
+
+/// Ends the dirty row of `version`; how many there were.
+pub(super) fn resolve<C: GenericClient>(
+    client: &mut C,
+    options: &Options,
+    version: &str,
+    to: Resolution,
+    because: &str,
+) -> Result<u64, postgres::Error> {
+    let table = options.ledger.postgres_table("migrations");
+    match to {
+        Resolution::Applied => client.execute_typed(
+            &format!(
+                "UPDATE {table} SET state = 'applied', because = $2, run_id = $3, \
+                    applied_by = $4, applied_at = $5 \
+                 WHERE version = $1 AND state = 'started'"
+            ),
+            &[
+                (&version, Type::TEXT),
+                (&because, Type::TEXT),
+                (&options.run_id, Type::TEXT),
+                (&options.actor, Type::TEXT),
+                (&contract::now(), Type::TEXT),
+            ],
+        ),
+        Resolution::Pending => client.execute_typed(
+            &format!("DELETE FROM {table} WHERE version = $1 AND state = 'started'"),
+            &[(&version, Type::TEXT)],
+        ),
+    }
+}
+
+pub(super) fn insert_schema<C: GenericClient>(
+    client: &mut C,
+    options: &Options,
+    schema: &NewSchema,
+) -> Result<(), postgres::Error> {
+    client.execute_typed(
+        &format!(
+            "INSERT INTO {} (id, document, ledger_state, recorded_at, run_id) \
+             VALUES (1, $1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET \
+             document = excluded.document, ledger_state = excluded.ledger_state, \
+             recorded_at = excluded.recorded_at, run_id = excluded.run_id",
+            options.ledger.postgres_table("schema")
+        ),
+        &[
+            (&schema.document, Type::TEXT),
+            (&schema.ledger_state, Type::TEXT),
+            (&contract::now(), Type::TEXT),
+            (&options.run_id, Type::TEXT),
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn insert_mark<C: GenericClient>(
+    client: &mut C,
+    options: &Options,
+    place: &records::Place,
+    mark: &NewMark,
+) -> Result<(), postgres::Error> {
+    client.execute_typed(
+        "INSERT INTO \"lockstep\".\"environment\" (id, name, protected, uuid, system_identifier, \
+            database_oid, endpoint, marked_at, marked_by) \
+         VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
+            name = excluded.name, protected = excluded.protected, uuid = excluded.uuid, \
+            system_identifier = excluded.system_identifier, \
+            database_oid = excluded.database_oid, endpoint = excluded.endpoint, \
+            marked_at = excluded.marked_at, marked_by = excluded.marked_by",
+        &[
+            (&mark.environment, Type::TEXT),
+            (&mark.protected, Type::BOOL),
+            (&mark.uuid, Type::TEXT),
+            (&place.system_identifier, Type::TEXT),
+            (&place.database_oid, Type::TEXT),
+            (&place.endpoint, Type::TEXT),
+            (&contract::now(), Type::TEXT),
+            (&options.actor, Type::TEXT),
+        ],
+    )?;
+    Ok(())
+}

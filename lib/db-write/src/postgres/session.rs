@@ -1,0 +1,246 @@
+//! The session on the server: how it is made, made as new, and found again after it was lost.
+
+use std::time::{Duration, Instant};
+
+use db_connect::{Link, Route, StatementError};
+use postgres::types::Type;
+use settings::PostgresTarget;
+
+use super::PostgresWriter;
+use crate::{Error, Options};
+
+/// How often a lost connection and its session are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// A lost session that is still there after this is ended by us.
+const TERMINATE_AFTER: Duration = Duration::from_secs(2);
+
+/// A process of the server. Ids are given out again, so its start belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Backend {
+    pub(super) pid: i32,
+    started: String,
+}
+
+/// A connection with its session's own facts.
+pub(super) struct Session {
+    pub(super) link: Link,
+    pub(super) backend: Backend,
+    /// What makes the session as new.
+    pub(super) reset: String,
+}
+
+impl Session {
+    /// Connects to the server itself and makes the session ready.
+    pub(super) fn open(target: &PostgresTarget, options: &Options) -> Result<Session, Error> {
+        let mut link = connect(target, options)?;
+        let rows = link
+            .client
+            .query_typed(
+                "SELECT pid, backend_start::pg_catalog.text, \
+                    pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+                    current_user::pg_catalog.text, pg_catalog.current_setting('search_path') \
+                 FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()",
+                &[],
+            )
+            .map_err(|error| StatementError::new("read what the session is", error))?;
+        let row = rows.first().ok_or_else(|| Error::Unfit {
+            target: target.database.clone(),
+            why: "the server does not show this session among its own".to_owned(),
+            remedy: "set track_activities = on for the role".to_owned(),
+        })?;
+        let backend = Backend {
+            pid: row.get(0),
+            started: row.get::<_, Option<String>>(1).unwrap_or_default(),
+        };
+        let version: i32 = row.get(2);
+        // Not every platform can check, and one that can't refuses the setting.
+        let checks = version >= 140_000
+            && link
+                .client
+                .batch_execute("SET client_connection_check_interval = '2s'")
+                .is_ok();
+        let path = path_of_files(options, row.get(3), row.get(4));
+        let reset = reset_sql(version, checks, path.as_deref(), options);
+        link.client
+            .batch_execute(&reset)
+            .map_err(|error| StatementError::new("prepare the session", error))?;
+        let cancel = link.cancel_handle();
+        options.stop.cancel_with(move || {
+            // If the request can't be sent, it is sent again.
+            let _ = cancel.cancel();
+        });
+        Ok(Session {
+            link,
+            backend,
+            reset,
+        })
+    }
+}
+
+/// Makes the session as new, with our settings: what a file left behind in it (a role, an empty
+/// `search_path` as a dump sets it, a prepared statement) must not reach the next one. Never
+/// DISCARD ALL, which would drop the advisory lock, and nothing that a transaction refuses: it is
+/// sent inside the file's own, so that it is committed with it.
+fn reset_sql(version: i32, checks: bool, path: Option<&str>, options: &Options) -> String {
+    let mut sql = format!(
+        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DEALLOCATE ALL; CLOSE ALL; \
+         UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; \
+         SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+         SET lock_timeout = {}",
+        options.lock_timeout.as_millis().min(i32::MAX as u128)
+    );
+    if checks {
+        // A server whose client was killed keeps its locks until it notices.
+        sql.push_str("; SET client_connection_check_interval = '2s'");
+    }
+    if version >= 140_000 {
+        sql.push_str("; SET idle_session_timeout = 0");
+    }
+    if version >= 170_000 {
+        sql.push_str("; SET transaction_timeout = 0");
+    }
+    if let Some(path) = path {
+        sql.push_str(&format!(
+            "; SELECT pg_catalog.set_config('search_path', '{}', false)",
+            path.replace('\'', "''")
+        ));
+    }
+    sql
+}
+
+/// The `search_path` that files run in, where it is not the role's own as it stands.
+///
+/// A role that is called as one of our schemas would have that schema first in its path, by
+/// `"$user"`, as soon as it exists: its files' tables would be made among ours.
+fn path_of_files(options: &Options, role: &str, own: &str) -> Option<String> {
+    if let Some(schema) = &options.schema {
+        return Some(identifier(schema));
+    }
+    if role != records::LEDGER_DEFAULT && role != options.ledger.as_str() {
+        return None;
+    }
+    let kept: Vec<&str> = own
+        .split(',')
+        .filter(|entry| !matches!(entry.trim(), "\"$user\"" | "$user"))
+        .collect();
+    Some(kept.join(","))
+}
+
+/// Connects to the server itself, or says why a deployment can't go this way.
+fn connect(target: &PostgresTarget, options: &Options) -> Result<Link, Error> {
+    let name = format!("{}/{}", options.tool, options.run_id);
+    let link = db_connect::connect(target, &db_connect::Options::new(name))?;
+    let unfit = |why: String, remedy: &str| Error::Unfit {
+        target: target.database.clone(),
+        why,
+        remedy: remedy.to_owned(),
+    };
+    match &link.route {
+        Route::Direct => {}
+        Route::Pooler { why } => {
+            return Err(unfit(
+                format!("the connection goes through a pooler ({why}), which can't keep a lock"),
+                "give the direct URL of the server, without the pooler",
+            ));
+        }
+        Route::Unknown { why } => {
+            return Err(unfit(
+                format!("it can't be told whether a pooler is in between ({why})"),
+                "connect over TCP, with the direct URL of the server",
+            ));
+        }
+    }
+    if link.in_recovery {
+        return Err(unfit(
+            "it is a replica, which can't be written".to_owned(),
+            "give the URL of the primary",
+        ));
+    }
+    Ok(link)
+}
+
+impl PostgresWriter {
+    /// The connection is gone, and with it the deployment lock.
+    pub(super) fn note_loss(&mut self) {
+        self.lock_key = None;
+        self.lost.get_or_insert_with(|| self.backend.clone());
+    }
+
+    /// After a lost connection: connects anew, trying for as long as the options have patience,
+    /// and waits until the lost session has ended. Until then it may still commit.
+    pub(super) fn recover(&mut self) -> Result<(), Error> {
+        if !self.link.client.is_closed() && self.lost.is_none() {
+            return Ok(());
+        }
+        self.note_loss();
+        // Patience is for once: what did not come back then is asked only whether it has since.
+        let until = Instant::now() + std::mem::take(&mut self.patience);
+        let session = loop {
+            match Session::open(&self.target, &self.options) {
+                Ok(session) => break session,
+                Err(error) if Instant::now() >= until || !may_come_back(&error) => {
+                    return Err(error);
+                }
+                Err(_) => std::thread::sleep(LOOK_AGAIN),
+            }
+        };
+        self.link = session.link;
+        self.backend = session.backend;
+        self.reset = session.reset;
+        if let Some(lost) = self.lost.clone() {
+            self.wait_until_gone(&lost, until)?;
+        }
+        self.lost = None;
+        Ok(())
+    }
+
+    fn wait_until_gone(&mut self, lost: &Backend, until: Instant) -> Result<(), Error> {
+        let began = Instant::now();
+        let mut terminated = false;
+        loop {
+            let rows = self
+                .link
+                .client
+                .query_typed(
+                    "SELECT 1 FROM pg_catalog.pg_stat_activity \
+                     WHERE pid = $1 AND coalesce(backend_start::pg_catalog.text, '') = $2",
+                    &[(&lost.pid, Type::INT4), (&lost.started, Type::TEXT)],
+                )
+                .map_err(|error| StatementError::new("look for the lost session", error))?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(Error::Unfit {
+                    target: self.target.database.clone(),
+                    why: format!("the lost session (process {}) is still at work", lost.pid),
+                    remedy: "wait for it to end, then run verify-migrations".to_owned(),
+                });
+            }
+            if !terminated && began.elapsed() >= TERMINATE_AFTER {
+                // It is our own session, and nobody is left to hear its answer. A commit that it
+                // is in the midst of, it ends first.
+                terminated = true;
+                let _ = self.link.client.query_typed(
+                    "SELECT pg_catalog.pg_terminate_backend($1)",
+                    &[(&lost.pid, Type::INT4)],
+                );
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+}
+
+/// Whether trying again may help: a server that is starting up is, a wrong password is not.
+fn may_come_back(error: &Error) -> bool {
+    use contract::Classify as _;
+    matches!(
+        error.class(),
+        contract::Class::Unavailable | contract::Class::Error
+    )
+}
+
+/// A name in double quotes, its own doubled.
+pub(super) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,307 @@
+//! One migration and its ledger row in one transaction on SQLite.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use contract::Class;
+use fallible_iterator::FallibleIterator as _;
+use migrations::{LedgerRow, Migration, RowState};
+use rusqlite::OptionalExtension as _;
+use sql::Dialect;
+
+use super::census::Census;
+use super::foreign_keys::Violations;
+use super::tables::{self, NewRow};
+use super::{SqliteWriter, holders};
+use crate::error::{ledger_moved, sqlite_class, sqlite_remedy, stopped};
+use crate::writer::{LastRow, millis, row_of};
+use crate::{Applied, ApplyError, Cause};
+
+/// How often a migration that found the database locked is tried again.
+const ATTEMPTS: u32 = 3;
+
+/// What there was at the end of a migration. It holds until another connection commits, which
+/// shows in `data_version`.
+pub(super) struct Seen {
+    data_version: i64,
+    violations: Violations,
+    census: Census,
+}
+
+/// Whether a file can leave something behind in the session: a pragma, a temporary object.
+pub(super) fn changes_the_session(migration: &Migration) -> bool {
+    let names = sql::names(Dialect::Sqlite, &migration.up);
+    ["pragma", "temp", "temporary"]
+        .iter()
+        .any(|word| names.contains(*word))
+}
+
+impl SqliteWriter {
+    pub(super) fn apply_in_transaction(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Applied, ApplyError> {
+        self.begin(say)?;
+        let began = Instant::now();
+        let stop = self.options.stop.clone();
+        let cancellable = stop.cancellable();
+        let work = self.work(migration, last, began);
+        let (row, seen) = match work {
+            Ok(done) => done,
+            Err(cause) => {
+                drop(cancellable);
+                return Err(self.roll_back(cause));
+            }
+        };
+        let committed = self.patiently("COMMIT");
+        drop(cancellable);
+        if let Err(error) = committed {
+            self.after_failed_commit(migration, &error)?;
+        }
+        self.seen = Some(seen);
+        self.ledger_there = true;
+        self.mark_with_first = None;
+        Ok(Applied {
+            row,
+            duration_ms: millis(began),
+        })
+    }
+
+    /// Takes the write lock.
+    pub(super) fn begin(&self, say: &mut dyn FnMut(&str)) -> Result<(), ApplyError> {
+        for attempt in 1..=ATTEMPTS {
+            let Err(error) = self.patiently("BEGIN IMMEDIATE") else {
+                return Ok(());
+            };
+            let cause = self.engine(&error);
+            if cause.class != Class::Busy {
+                return Err(ApplyError::Undone(cause));
+            }
+            if attempt == ATTEMPTS {
+                return Err(ApplyError::Undone(cause));
+            }
+            say(&format!(
+                "attempt {attempt} of {ATTEMPTS} timed out: {}",
+                cause.message
+            ));
+        }
+        Ok(())
+    }
+
+    /// Everything between BEGIN and COMMIT.
+    fn work(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+        began: Instant,
+    ) -> Result<(LedgerRow, Seen), Cause> {
+        self.own_tables().map_err(|error| self.engine(&error))?;
+        self.ends_with(last)?;
+        // Asked within the transaction, where nobody else can commit; our own commits don't show.
+        let data_version = self.data_version().map_err(|error| self.engine(&error))?;
+        let before = match self.seen.take() {
+            Some(seen) if seen.data_version == data_version => seen,
+            _ => self.look(data_version)?,
+        };
+        let named = sql::names(Dialect::Sqlite, &migration.up);
+        self.in_file.store(true, Ordering::Relaxed);
+        let ran = self.run(migration);
+        self.in_file.store(false, Ordering::Relaxed);
+        ran?;
+        if self.connection.is_autocommit() {
+            return Err(Cause::new(
+                Class::Partial,
+                "the file ended the transaction that it ran in",
+            ));
+        }
+        let after = self.look(data_version)?;
+        if let Some(new) = after.violations.new_since(&before.violations) {
+            return Err(Cause::new(Class::Fail, new)
+                .remedy("let the migration take care of the rows that refer to what it removes"));
+        }
+        if let Some(change) = before.census.change(&after.census, &named) {
+            return Err(Cause::new(Class::Fail, change).remedy(
+                "keep what the table had; if it is meant, name the table in a statement of the file",
+            ));
+        }
+        let applied_at = contract::now();
+        let duration_ms = millis(began);
+        let new = NewRow {
+            state: RowState::Applied,
+            applied_at: &applied_at,
+            duration_ms,
+            because: None,
+        };
+        let position = tables::insert_row(&self.connection, &self.options, migration, &new)
+            .map_err(|error| self.engine(&error))?;
+        let row = row_of(migration, &self.options, position, applied_at, duration_ms);
+        Ok((row, after))
+    }
+
+    /// What there is now.
+    fn look(&self, data_version: i64) -> Result<Seen, Cause> {
+        let failed = |error: rusqlite::Error| self.engine(&error);
+        Ok(Seen {
+            data_version,
+            violations: Violations::find(&self.connection).map_err(failed)?,
+            census: Census::take(&self.connection, &self.options.ledger).map_err(failed)?,
+        })
+    }
+
+    pub(super) fn own_tables(&self) -> Result<(), rusqlite::Error> {
+        if !self.ledger_there {
+            self.connection
+                .execute_batch(&tables::ledger(&self.options.ledger))?;
+        }
+        if let Some(mark) = &self.mark_with_first {
+            tables::insert_mark(&self.connection, &self.options, &self.path, mark)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the file to SQLite as it stands.
+    pub(super) fn run(&self, migration: &Migration) -> Result<(), Cause> {
+        let mut batch = rusqlite::Batch::new(&self.connection, &migration.up);
+        let mut done = 0;
+        loop {
+            if self.options.stop.asked() {
+                return Err(stopped());
+            }
+            let ran = match batch.next() {
+                Ok(None) => return Ok(()),
+                Ok(Some(mut statement)) => exhaust(&mut statement),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = ran {
+                return Err(self.engine(&error).at(line_of(migration, done)));
+            }
+            done += 1;
+        }
+    }
+
+    /// The ledger is looked at again under the write lock: what was planned before it may be
+    /// history.
+    pub(super) fn ends_with(&self, last: Option<&LedgerRow>) -> Result<(), Cause> {
+        let found = self
+            .connection
+            .prepare_cached(&format!(
+                "SELECT position, version, sha256, state FROM \"{}\" \
+                 ORDER BY position DESC LIMIT 1",
+                self.options.ledger.sqlite_table("migrations")
+            ))
+            .and_then(|mut statement| {
+                statement
+                    .query_row([], |row| {
+                        Ok(LastRow {
+                            position: row.get(0)?,
+                            version: row.get(1)?,
+                            sha256: row.get(2)?,
+                            state: row.get(3)?,
+                        })
+                    })
+                    .optional()
+            })
+            .map_err(|error| self.engine(&error))?;
+        if found == last.map(LastRow::of) {
+            Ok(())
+        } else {
+            Err(ledger_moved())
+        }
+    }
+
+    pub(super) fn roll_back(&mut self, cause: Cause) -> ApplyError {
+        if cause.class == Class::Partial {
+            return ApplyError::Unknown(cause);
+        }
+        if self.connection.is_autocommit() {
+            // SQLite rolled back by itself, as it does on some errors.
+            return ApplyError::Undone(cause);
+        }
+        match self.connection.execute_batch("ROLLBACK") {
+            Ok(()) => ApplyError::Undone(cause),
+            Err(_) if self.connection.is_autocommit() => ApplyError::Undone(cause),
+            Err(error) => ApplyError::Unknown(Cause::new(
+                Class::Partial,
+                format!("{}; and the rollback failed: {error}", cause.message),
+            )),
+        }
+    }
+
+    /// A COMMIT that failed has committed nothing or everything; the ledger says which.
+    pub(super) fn after_failed_commit(
+        &mut self,
+        migration: &Migration,
+        error: &rusqlite::Error,
+    ) -> Result<(), ApplyError> {
+        let cause = self.engine(error);
+        if !self.connection.is_autocommit() {
+            return Err(self.roll_back(cause));
+        }
+        match self.records().ledger() {
+            Ok(rows) => {
+                let rows = rows.unwrap_or_default();
+                if rows.iter().any(|row| row.version == migration.version) {
+                    Ok(())
+                } else {
+                    Err(ApplyError::Undone(cause))
+                }
+            }
+            Err(_) => Err(ApplyError::Unknown(cause)),
+        }
+    }
+
+    fn data_version(&self) -> Result<i64, rusqlite::Error> {
+        self.connection
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))
+    }
+
+    /// The cause that an error of SQLite is.
+    pub(super) fn engine(&self, error: &rusqlite::Error) -> Cause {
+        if self.options.stop.asked() {
+            return stopped();
+        }
+        let class = match (sqlite_class(error), error.sqlite_error_code()) {
+            (Class::Busy, _) => {
+                return Cause::new(
+                    Class::Busy,
+                    format!(
+                        "another connection kept the database locked{}",
+                        holders::in_words(&self.path)
+                    ),
+                )
+                .remedy(
+                    "try again when the application is less busy; --lock-timeout waits longer",
+                );
+            }
+            // An error in the file's own SQL says no; anything else could not find out.
+            (
+                _,
+                Some(
+                    rusqlite::ErrorCode::Unknown
+                    | rusqlite::ErrorCode::AuthorizationForStatementDenied,
+                ),
+            ) => Class::Fail,
+            (class, _) => class,
+        };
+        let mut cause = Cause::new(class, error.to_string());
+        cause.remedy = sqlite_remedy(error).map(str::to_owned);
+        cause
+    }
+}
+
+/// Runs a statement to its end, whatever rows it gives.
+fn exhaust(statement: &mut rusqlite::Statement<'_>) -> Result<(), rusqlite::Error> {
+    let mut rows = statement.raw_query();
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// The line of the statement after `done` others.
+fn line_of(migration: &Migration, done: usize) -> Option<u32> {
+    let script = sql::parse(Dialect::Sqlite, &migration.up);
+    let statement = script.statements.get(done)?;
+    Some(migration.up_line + statement.line - 1)
+}

@@ -1,0 +1,112 @@
+//! What each table has, before and after a migration: rows, indexes, triggers.
+//!
+//! A table that a migration does not name has to come out as it went in. With foreign keys off,
+//! only a trigger can write to such a table, so rows are counted only where there are triggers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use records::LedgerName;
+use rusqlite::Connection;
+
+use super::foreign_keys::identifier;
+
+/// The tables of a database.
+#[derive(Debug, Default)]
+pub(super) struct Census(BTreeMap<String, Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    indexes: BTreeSet<String>,
+    triggers: BTreeSet<String>,
+    rows: Option<i64>,
+}
+
+impl Census {
+    /// Takes the census of all tables but Lockstep's own.
+    pub(super) fn take(
+        connection: &Connection,
+        ledger: &LedgerName,
+    ) -> Result<Census, rusqlite::Error> {
+        let own = ["migrations", "schema"].map(|table| ledger.sqlite_table(table));
+        let mut tables: BTreeMap<String, Table> = BTreeMap::new();
+        let mut any_trigger = false;
+        let mut statement = connection.prepare_cached(
+            "SELECT type, name, tbl_name FROM sqlite_schema \
+             WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        )?;
+        let objects = statement.query_map([], |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+            ))
+        })?;
+        for object in objects {
+            let (kind, name, table) = object?;
+            any_trigger |= kind == "trigger";
+            if table.starts_with("lockstep_") || own.contains(&table) {
+                continue;
+            }
+            let table = tables.entry(table).or_default();
+            match kind.as_str() {
+                "index" => table.indexes.insert(name),
+                "trigger" => table.triggers.insert(name),
+                _ => false,
+            };
+        }
+        drop(statement);
+        if any_trigger {
+            let counted: BTreeSet<String> = connection
+                .prepare_cached(
+                    "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'",
+                )?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for (name, table) in tables
+                .iter_mut()
+                .filter(|(name, _)| counted.contains(*name))
+            {
+                let sql = format!("SELECT count(*) FROM {}", identifier(name));
+                table.rows = Some(connection.query_row(&sql, [], |row| row.get(0))?);
+            }
+        }
+        Ok(Census(tables))
+    }
+
+    /// The first difference of a table that the migration does not name; `named` are the names in
+    /// it, in lower case.
+    pub(super) fn change(&self, after: &Census, named: &BTreeSet<String>) -> Option<String> {
+        let unnamed = |(name, _): &(&String, &Table)| !named.contains(&name.to_lowercase());
+        for (name, before) in self.0.iter().filter(unnamed) {
+            let Some(now) = after.0.get(name) else {
+                return Some(format!(
+                    "table {name}, which the file does not name, is gone"
+                ));
+            };
+            let lost = |before: &BTreeSet<String>, now: &BTreeSet<String>| {
+                before
+                    .difference(now)
+                    .find(|object| !named.contains(&object.to_lowercase()))
+                    .cloned()
+            };
+            if let Some(index) = lost(&before.indexes, &now.indexes) {
+                return Some(format!(
+                    "table {name}, which the file does not name, lost its index {index}"
+                ));
+            }
+            if let Some(trigger) = lost(&before.triggers, &now.triggers) {
+                return Some(format!(
+                    "table {name}, which the file does not name, lost its trigger {trigger}"
+                ));
+            }
+            if let (Some(had), Some(has)) = (before.rows, now.rows)
+                && had != has
+            {
+                return Some(format!(
+                    "table {name}, which the file does not name, had {had} rows and has {has}: a trigger wrote to it"
+                ));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,338 @@
+//! Changing a SQLite database.
+
+mod apply;
+mod by_statement;
+mod census;
+mod foreign_keys;
+mod holders;
+mod lock;
+mod tables;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use contract::Class;
+use migrations::{LedgerRow, Migration, RowState};
+use records::{SqliteRecords, Survey};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Connection, OpenFlags};
+use schema::{Schema, Scope};
+use settings::SqliteTarget;
+
+use crate::error::{sqlite_class, stopped};
+use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
+use apply::Seen;
+use lock::FileLock;
+use tables::NewRow;
+
+/// How long SQLite itself waits for another's lock before we look whether an end was asked for.
+const BUSY_SLICE: Duration = Duration::from_millis(100);
+
+/// A session on a SQLite file.
+pub(crate) struct SqliteWriter {
+    path: PathBuf,
+    connection: Connection,
+    options: Options,
+    lock: Option<FileLock>,
+    mark_with_first: Option<NewMark>,
+    /// Whether the ledger's tables are known to be there.
+    ledger_there: bool,
+    /// Whether a file runs in our transaction, which it must not end.
+    in_file: Arc<AtomicBool>,
+    /// What the last migration left, for the next one to compare with.
+    seen: Option<Seen>,
+    /// Whether a file may have left something behind in the session.
+    stale: bool,
+}
+
+impl SqliteWriter {
+    pub(crate) fn open(target: &SqliteTarget, options: Options) -> Result<SqliteWriter, Error> {
+        let path = target.path.clone();
+        is_file(&path)?;
+        let in_file = Arc::default();
+        let connection = connect(&path, &options, &in_file)?;
+        Ok(SqliteWriter {
+            in_file,
+            ledger_there: false,
+            path,
+            connection,
+            options,
+            lock: None,
+            mark_with_first: None,
+            seen: None,
+            stale: false,
+        })
+    }
+
+    fn records(&self) -> SqliteRecords<'_> {
+        SqliteRecords::new(&self.connection, &self.options.ledger)
+    }
+
+    /// Runs one of our own statements that may meet another's lock, for at most the lock timeout.
+    /// SQLite does not say when it waits, so it waits in slices.
+    fn patiently(&self, sql: &str) -> Result<(), rusqlite::Error> {
+        let until = Instant::now() + self.options.lock_timeout;
+        self.connection
+            .busy_timeout(BUSY_SLICE.min(self.options.lock_timeout))?;
+        let ended = loop {
+            match self.connection.execute_batch(sql) {
+                Err(error)
+                    if sqlite_class(&error) == Class::Busy
+                        && Instant::now() < until
+                        && !self.options.stop.asked() => {}
+                ended => break ended,
+            }
+        };
+        self.connection.busy_timeout(self.options.lock_timeout)?;
+        ended
+    }
+
+    /// Runs `work` in one immediate transaction.
+    fn in_transaction<T>(
+        &mut self,
+        act: &'static str,
+        work: impl FnOnce(&Connection, &Options, &Path) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, Error> {
+        let done = self.patiently("BEGIN IMMEDIATE").and_then(|()| {
+            work(&self.connection, &self.options, &self.path)
+                .and_then(|done| self.patiently("COMMIT").map(|()| done))
+        });
+        done.map_err(|source| {
+            if !self.connection.is_autocommit() {
+                // What can't be rolled back is rolled back by whoever opens the file next.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+            match sqlite_class(&source) {
+                Class::Busy => Error::InUse {
+                    act,
+                    by: holders::in_words(&self.path),
+                },
+                _ => Error::Sqlite { act, source },
+            }
+        })
+    }
+}
+
+fn is_file(path: &Path) -> Result<(), Error> {
+    let unfit = |why: &str, remedy: &str| Error::Unfit {
+        target: path.display().to_string(),
+        why: why.to_owned(),
+        remedy: remedy.to_owned(),
+    };
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() => Ok(()),
+        Ok(_) => Err(unfit("it is not a file", "name the database's file")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(unfit(
+            "the file does not exist",
+            "check the path; mark-db --create makes a new database",
+        )),
+        Err(source) => Err(Error::File {
+            act: "look at",
+            path: path.display().to_string(),
+            source,
+        }),
+    }
+}
+
+/// A session of its own making: what a file leaves behind in one is gone with it.
+fn connect(path: &Path, options: &Options, in_file: &Arc<AtomicBool>) -> Result<Connection, Error> {
+    const ACT: &str = "open the database";
+    let failed = |source| match sqlite_class(&source) {
+        Class::Busy => Error::InUse {
+            act: ACT,
+            by: holders::in_words(path),
+        },
+        _ if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            Error::Unfit {
+                target: path.display().to_string(),
+                why: "the file is not a database".to_owned(),
+                remedy: "check the path".to_owned(),
+            }
+        }
+        _ => Error::Sqlite { act: ACT, source },
+    };
+    // Without CREATE: a mistyped path must not become a new, empty database.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection
+        .busy_timeout(options.lock_timeout)
+        .map_err(failed)?;
+    // A rebuild drops the old table; with foreign keys enforced that would delete the children's
+    // rows. Inside a transaction this pragma does nothing, so it is set here, once.
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .map_err(failed)?;
+    // Reads the file's header, so that something that is no database is told now.
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .map_err(failed)?;
+    // SQLite opens a file that may not be written for reading, without a word.
+    if connection.is_readonly("main").map_err(failed)? {
+        return Err(Error::Unfit {
+            target: path.display().to_string(),
+            why: "this user may not write the file".to_owned(),
+            remedy: "run it as the user that the database belongs to".to_owned(),
+        });
+    }
+    forbid(&mut connection, options, in_file).map_err(failed)?;
+    let interrupt = connection.get_interrupt_handle();
+    options.stop.cancel_with(move || interrupt.interrupt());
+    Ok(connection)
+}
+
+/// Refuses what would end our transaction, or change the mark or a ledger, while a file runs in it.
+/// The parser finds both before anything runs; this is SQLite's own word on it, triggers included.
+/// Savepoints are none of its business.
+fn forbid(
+    connection: &mut Connection,
+    options: &Options,
+    in_file: &Arc<AtomicBool>,
+) -> Result<(), rusqlite::Error> {
+    let in_file = Arc::clone(in_file);
+    let ledger = [
+        options.ledger.sqlite_table("migrations"),
+        options.ledger.sqlite_table("schema"),
+    ];
+    let is_own = move |table: &str| {
+        let table = table.to_ascii_lowercase();
+        table.starts_with("lockstep_") || ledger.contains(&table)
+    };
+    connection.authorizer(Some(move |context: AuthContext<'_>| match context.action {
+        AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name }
+        | AuthAction::DropTable { table_name }
+        | AuthAction::AlterTable { table_name, .. }
+        | AuthAction::CreateTrigger { table_name, .. }
+            if in_file.load(Ordering::Relaxed) && is_own(table_name) =>
+        {
+            Authorization::Deny
+        }
+        AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. }
+            if in_file.load(Ordering::Relaxed) =>
+        {
+            Authorization::Deny
+        }
+        _ => Authorization::Allow,
+    }))
+}
+
+impl Writer for SqliteWriter {
+    fn lock(&mut self, wait: Duration, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        self.lock = Some(FileLock::take(&self.path, &self.options, wait, say)?);
+        Ok(())
+    }
+
+    fn survey(&mut self) -> Result<Survey, Error> {
+        Ok(self.records().survey(&self.path)?)
+    }
+
+    fn other_sessions(&mut self) -> Result<Vec<String>, Error> {
+        // SQLite keeps no list of its connections, and one that is idle on a rollback journal
+        // holds no lock; the system knows who has the file open.
+        let holders = holders::of(&self.path);
+        if !holders.is_empty() {
+            return Ok(holders);
+        }
+        // Where the system shows nobody, an exclusive lock is to be had only if nobody reads. A
+        // second connection asks, so that this one stays as it is.
+        const ACT: &str = "ask for other connections";
+        let failed = |source| Error::Sqlite { act: ACT, source };
+        let asking = connect(&self.path, &self.options, &self.in_file)?;
+        self.connection = Connection::open_in_memory().map_err(failed)?;
+        let alone = asking
+            .busy_timeout(2 * BUSY_SLICE)
+            .and_then(|()| asking.pragma_update(None, "locking_mode", "EXCLUSIVE"))
+            .and_then(|()| asking.execute_batch("BEGIN EXCLUSIVE; ROLLBACK"));
+        drop(asking);
+        self.connection = connect(&self.path, &self.options, &self.in_file)?;
+        match alone {
+            Ok(()) => Ok(Vec::new()),
+            Err(error) if sqlite_class(&error) == Class::Busy => {
+                Ok(vec!["another connection to the file".to_owned()])
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn write_mark(&mut self, mark: &NewMark) -> Result<(), Error> {
+        self.in_transaction("write the mark", |connection, options, path| {
+            tables::insert_mark(connection, options, path, mark)
+        })
+    }
+
+    fn mark_with_first(&mut self, mark: NewMark) {
+        self.mark_with_first = Some(mark);
+    }
+
+    fn apply(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Applied, ApplyError> {
+        if self.options.stop.asked() {
+            return Err(ApplyError::Undone(stopped()));
+        }
+        if self.stale {
+            self.connection = connect(&self.path, &self.options, &self.in_file)
+                .map_err(|error| ApplyError::Undone(error.into()))?;
+            self.seen = None;
+            self.stale = false;
+        }
+        self.stale = apply::changes_the_session(migration);
+        if migration.no_transaction {
+            self.apply_by_statement(migration, last, say)
+        } else {
+            self.apply_in_transaction(migration, last, say)
+        }
+    }
+
+    fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error> {
+        let applied_at = contract::now();
+        self.in_transaction("enter the rows", |connection, options, _| {
+            connection.execute_batch(&tables::ledger(&options.ledger))?;
+            for row in rows {
+                let new = NewRow {
+                    state: RowState::Applied,
+                    applied_at: &applied_at,
+                    duration_ms: 0,
+                    because: Some(row.because),
+                };
+                tables::insert_row(connection, options, row.migration, &new)?;
+            }
+            tables::insert_schema(connection, options, schema)
+        })
+    }
+
+    fn resolve(&mut self, version: &str, to: Resolution, because: &str) -> Result<(), Error> {
+        let changed = self.in_transaction("end the dirty row", |connection, options, _| {
+            tables::resolve(connection, options, version, to, because)
+        })?;
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(Error::Unfit {
+                target: self.path.display().to_string(),
+                why: format!("its ledger has no dirty row for version {version}"),
+                remedy: "see verify-migrations for the state of the ledger".to_owned(),
+            })
+        }
+    }
+
+    fn record_schema(&mut self, schema: &NewSchema) -> Result<(), Error> {
+        self.in_transaction("record the schema", |connection, options, _| {
+            tables::insert_schema(connection, options, schema)
+        })
+    }
+
+    fn ledger(&mut self) -> Result<Vec<LedgerRow>, Error> {
+        Ok(self.records().ledger()?.unwrap_or_default())
+    }
+
+    fn read_schema(&mut self, scope: &Scope) -> Result<Schema, Error> {
+        Ok(schema::read_sqlite(&self.connection, scope)?)
+    }
+}

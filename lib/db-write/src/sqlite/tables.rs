@@ -1,0 +1,164 @@
+//! Lockstep's own tables on SQLite, and their rows as they are written.
+
+use std::path::Path;
+
+use migrations::{Migration, RowState};
+use records::LedgerName;
+use rusqlite::Connection;
+
+use crate::writer::state_text;
+use crate::{NewMark, NewSchema, Options, Resolution};
+
+const MARK: &str = "CREATE TABLE IF NOT EXISTS lockstep_environment (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL,
+    protected INTEGER NOT NULL CHECK (protected IN (0, 1)),
+    uuid TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    marked_at TEXT NOT NULL,
+    marked_by TEXT NOT NULL
+) STRICT";
+
+/// The statements that make the ledger's tables. `because` holds the reason that a person gave for
+/// a row that no deployment wrote.
+pub(super) fn ledger(ledger: &LedgerName) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS \"{migrations}\" (
+    position INTEGER PRIMARY KEY,
+    version TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    sha256_tokens TEXT CHECK (length(sha256_tokens) = 64),
+    state TEXT NOT NULL CHECK (state IN ('applied', 'started')),
+    applied_at TEXT NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    applied_by TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    because TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS \"{schema}\" (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    document TEXT NOT NULL,
+    ledger_state TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    run_id TEXT NOT NULL
+) STRICT",
+        migrations = ledger.sqlite_table("migrations"),
+        schema = ledger.sqlite_table("schema"),
+    )
+}
+
+/// Writes the mark, and makes its table where there is none.
+pub(super) fn insert_mark(
+    connection: &Connection,
+    options: &Options,
+    path: &Path,
+    mark: &NewMark,
+) -> Result<(), rusqlite::Error> {
+    connection.execute_batch(MARK)?;
+    connection.execute(
+        "INSERT OR REPLACE INTO lockstep_environment \
+         (id, name, protected, uuid, endpoint, marked_at, marked_by) \
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+        (
+            &mark.environment,
+            mark.protected,
+            &mark.uuid,
+            records::Place::sqlite(path).endpoint,
+            contract::now(),
+            &options.actor,
+        ),
+    )?;
+    Ok(())
+}
+
+/// What a row of the ledger says beside its migration.
+pub(super) struct NewRow<'a> {
+    pub(super) state: RowState,
+    pub(super) applied_at: &'a str,
+    pub(super) duration_ms: i64,
+    pub(super) because: Option<&'a str>,
+}
+
+/// Writes one row at the ledger's end, and returns its position.
+pub(super) fn insert_row(
+    connection: &Connection,
+    options: &Options,
+    migration: &Migration,
+    row: &NewRow<'_>,
+) -> Result<i64, rusqlite::Error> {
+    let table = options.ledger.sqlite_table("migrations");
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO \"{table}\" (position, version, name, sha256, sha256_tokens, state, \
+             applied_at, duration_ms, applied_by, run_id, because) \
+             SELECT coalesce(max(position), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 \
+             FROM \"{table}\""
+        ))?
+        .execute((
+            &migration.version,
+            &migration.name,
+            migrations::hex(&migration.sha256),
+            migration
+                .sha256_tokens
+                .map(|digest| migrations::hex(&digest)),
+            state_text(row.state),
+            row.applied_at,
+            row.duration_ms,
+            &options.actor,
+            &options.run_id,
+            row.because,
+        ))?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Ends the dirty row of `version`; how many there were.
+pub(super) fn resolve(
+    connection: &Connection,
+    options: &Options,
+    version: &str,
+    to: Resolution,
+    because: &str,
+) -> Result<usize, rusqlite::Error> {
+    let table = options.ledger.sqlite_table("migrations");
+    match to {
+        Resolution::Applied => connection.execute(
+            &format!(
+                "UPDATE \"{table}\" SET state = 'applied', because = ?2, run_id = ?3, \
+                 applied_by = ?4, applied_at = ?5 WHERE version = ?1 AND state = 'started'"
+            ),
+            (
+                version,
+                because,
+                &options.run_id,
+                &options.actor,
+                contract::now(),
+            ),
+        ),
+        Resolution::Pending => connection.execute(
+            &format!("DELETE FROM \"{table}\" WHERE version = ?1 AND state = 'started'"),
+            [version],
+        ),
+    }
+}
+
+pub(super) fn insert_schema(
+    connection: &Connection,
+    options: &Options,
+    schema: &NewSchema,
+) -> Result<(), rusqlite::Error> {
+    connection.execute(
+        &format!(
+            "INSERT OR REPLACE INTO \"{}\" (id, document, ledger_state, recorded_at, run_id) \
+             VALUES (1, ?1, ?2, ?3, ?4)",
+            options.ledger.sqlite_table("schema")
+        ),
+        (
+            &schema.document,
+            &schema.ledger_state,
+            contract::now(),
+            &options.run_id,
+        ),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! What can be done to a database, whichever engine it is.
+
+use std::time::Duration;
+
+use migrations::{LedgerRow, Migration, RowState};
+use records::{LedgerName, Survey};
+use schema::{Schema, Scope};
+use settings::Target;
+
+use crate::postgres::PostgresWriter;
+use crate::sqlite::SqliteWriter;
+use crate::{ApplyError, Error, Stop};
+
+/// How a session for writing is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program, as other sessions see it.
+    pub tool: &'static str,
+    /// The run.
+    pub run_id: String,
+    /// Who acts: a person or a CI job, with the machine.
+    pub actor: String,
+    /// The ledger's name.
+    pub ledger: LedgerName,
+    /// PostgreSQL: the schema that files run in, where it is not the role's own `search_path`.
+    pub schema: Option<String>,
+    /// How long a statement inside a transaction waits for another's lock.
+    pub lock_timeout: Duration,
+    /// PostgreSQL: how long a lost connection is tried again, and how long its session is waited
+    /// for, before the outcome counts as unknown.
+    pub patience: Duration,
+    /// Signals.
+    pub stop: Stop,
+}
+
+/// The usual [`Options::patience`]: a server that crashed is up again in that time.
+pub const PATIENCE_DEFAULT: Duration = Duration::from_secs(30);
+
+/// The mark that is to be written.
+#[derive(Clone, Debug)]
+pub struct NewMark {
+    /// The environment's name.
+    pub environment: String,
+    /// Whether it is protected.
+    pub protected: bool,
+    /// The target's new identity.
+    pub uuid: String,
+}
+
+/// One row of the ledger that is to be written without running anything.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// The migration.
+    pub migration: &'a Migration,
+    /// Why it counts as applied.
+    pub because: &'a str,
+}
+
+/// What a dirty row becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Applied: somebody finished it by hand.
+    Applied,
+    /// Pending: somebody undid it by hand.
+    Pending,
+}
+
+/// A migration that was applied.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Its row in the ledger, whose own duration ends where the row was written.
+    pub row: LedgerRow,
+    /// From its BEGIN to the end of its COMMIT; the attempts that timed out are not in it.
+    pub duration_ms: i64,
+}
+
+/// A session that changes a database.
+pub trait Writer {
+    /// Takes the deployment lock, waiting for at most `wait`. `say` is told whom it waits for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] when another deployment holds it, [`Error::Stopped`] when a signal ended
+    /// the wait; nothing was done then.
+    fn lock(&mut self, wait: Duration, say: &mut dyn FnMut(&str)) -> Result<(), Error>;
+
+    /// Mark, ledger, tables, place, on this very session.
+    ///
+    /// # Errors
+    ///
+    /// When a record can't be read.
+    fn survey(&mut self) -> Result<Survey, Error>;
+
+    /// Other sessions that are connected to this database, as far as the engine can tell.
+    ///
+    /// # Errors
+    ///
+    /// When the engine can't be asked.
+    fn other_sessions(&mut self) -> Result<Vec<String>, Error>;
+
+    /// Writes the mark, and its table where there is none, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// When it was not written; the database is as it was, unless the class is `partial`.
+    fn write_mark(&mut self, mark: &NewMark) -> Result<(), Error>;
+
+    /// The mark that the first migration's transaction writes too, on a database that was empty.
+    fn mark_with_first(&mut self, mark: NewMark);
+
+    /// Applies one migration together with its ledger row. `last` is the row that the ledger has
+    /// to end with at that moment; any other one stops the migration before it begins.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApplyError`].
+    fn apply(
+        &mut self,
+        migration: &Migration,
+        last: Option<&LedgerRow>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Applied, ApplyError>;
+
+    /// Enters rows without running anything, and records `schema`, in one transaction. Without
+    /// rows, the ledger says that nothing of it was applied yet.
+    ///
+    /// # Errors
+    ///
+    /// When they were not entered; the database is as it was, unless the class is `partial`.
+    fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error>;
+
+    /// Ends the dirty row of `version`.
+    ///
+    /// # Errors
+    ///
+    /// When it was not ended; the database is as it was, unless the class is `partial`.
+    fn resolve(&mut self, version: &str, to: Resolution, because: &str) -> Result<(), Error>;
+
+    /// Records the schema that a deployment left. Takes the deployment lock again where a lost
+    /// connection took it away.
+    ///
+    /// # Errors
+    ///
+    /// When it was not recorded.
+    fn record_schema(&mut self, schema: &NewSchema) -> Result<(), Error>;
+
+    /// The ledger as it is now. After a lost connection this connects anew and waits until the
+    /// lost session is gone, so that what it left behind is final.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    fn ledger(&mut self) -> Result<Vec<LedgerRow>, Error>;
+
+    /// The schema as this session sees it.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    fn read_schema(&mut self, scope: &Scope) -> Result<Schema, Error>;
+}
+
+/// A schema, and the state of the ledger that it belongs to.
+#[derive(Clone, Debug)]
+pub struct NewSchema {
+    /// The schema as JSON.
+    pub document: String,
+    /// See [`migrations::ledger_state`].
+    pub ledger_state: String,
+}
+
+/// Connects for writing. Nothing is changed, created or locked by that.
+///
+/// # Errors
+///
+/// When the target can't be reached, or can't be changed from here: a file that does not exist, a
+/// replica, a connection pooler.
+pub fn open(target: &Target, options: Options) -> Result<Box<dyn Writer>, Error> {
+    Ok(match target {
+        Target::Sqlite(target) => Box::new(SqliteWriter::open(target, options)?),
+        Target::Postgres(target) => Box::new(PostgresWriter::open(target, options)?),
+    })
+}
+
+/// What is compared of the ledger's last row. The ledger was read in full under the same lock
+/// before the run began, so this is enough to see that somebody else wrote to it since, and it
+/// does not grow with the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LastRow {
+    pub(crate) position: i64,
+    pub(crate) version: String,
+    pub(crate) sha256: String,
+    pub(crate) state: String,
+}
+
+impl LastRow {
+    pub(crate) fn of(row: &LedgerRow) -> LastRow {
+        LastRow {
+            position: row.position,
+            version: row.version.clone(),
+            sha256: migrations::hex(&row.sha256),
+            state: state_text(row.state).to_owned(),
+        }
+    }
+}
+
+/// The words of a row's state.
+pub(crate) fn state_text(state: RowState) -> &'static str {
+    match state {
+        RowState::Applied => "applied",
+        RowState::Started => "started",
+    }
+}
+
+/// The row that was written for a migration.
+pub(crate) fn row_of(
+    migration: &Migration,
+    options: &Options,
+    position: i64,
+    applied_at: String,
+    duration_ms: i64,
+) -> LedgerRow {
+    LedgerRow {
+        version: migration.version.clone(),
+        name: migration.name.clone(),
+        sha256: migration.sha256,
+        sha256_tokens: migration.sha256_tokens,
+        state: RowState::Applied,
+        applied_at,
+        duration_ms,
+        applied_by: options.actor.clone(),
+        run_id: options.run_id.clone(),
+        position,
+    }
+}
+
+pub(crate) fn millis(since: std::time::Instant) -> i64 {
+    i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
