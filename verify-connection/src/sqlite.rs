@@ -1,0 +1,126 @@
+//! What a SQLite file is.
+
+use contract::Failure;
+use db_read::{SqliteError, SqliteFacts, SqliteSession};
+use records::SqliteRecords;
+use settings::SqliteTarget;
+use settings::file::Version;
+
+use crate::observed::{Content, File, Observed, Question, TABLES_SHOWN, TableSize};
+
+/// Rows are counted in files up to this size; counting reads the table.
+const COUNTED_BYTES_MAX: u64 = 64 << 20;
+
+/// Lines of damage that are shown.
+const DAMAGE_LINES_MAX: u32 = 20;
+
+pub(crate) fn observe(target: &SqliteTarget, question: &Question) -> Result<Observed, Failure> {
+    let session = SqliteSession::open(target, &question.options)?;
+    let records = SqliteRecords::new(session.connection(), &question.ledger);
+    let mark = records.mark()?;
+    let occupied_by = records.tables(TABLES_SHOWN as u32)?;
+    let facts = session.facts()?;
+    let mut content = content(&session, &facts, question)
+        .map_err(|error| session.error("read the tables of", error))?;
+    content.occupied_by = occupied_by;
+    let damage = match question.quick_check {
+        true => Some(quick_check(&session)?),
+        false => None,
+    };
+    let leftovers = session.close();
+    Ok(Observed {
+        engine: "SQLite",
+        version: version(rusqlite::version_number()),
+        version_text: facts.sqlite_version,
+        server: None,
+        file: Some(File {
+            journal_mode: facts.journal_mode,
+            page_size: facts.page_size,
+            page_count: facts.page_count,
+            encoding: facts.encoding,
+        }),
+        content,
+        mark,
+        damage,
+        leftovers: leftovers.files,
+    })
+}
+
+/// `sqlite3_libversion_number` in parts: 3054001 is 3.54.1.
+fn version(number: i32) -> Version {
+    let number = u32::try_from(number).unwrap_or_default();
+    Version([number / 1_000_000, number / 1000 % 1000, number % 1000])
+}
+
+fn content(
+    session: &SqliteSession,
+    facts: &SqliteFacts,
+    question: &Question,
+) -> rusqlite::Result<Content> {
+    let connection = session.connection();
+    // Virtual tables need modules that this program does not have, and shadow tables are theirs.
+    let mut statement = connection.prepare(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+    )?;
+    let names: Vec<String> = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let own = [
+        question.ledger.sqlite_table("migrations"),
+        question.ledger.sqlite_table("schema"),
+    ];
+    let names: Vec<String> = names
+        .into_iter()
+        .filter(|name| !name.starts_with("lockstep_") && !own.contains(name))
+        .collect();
+    let counted = u64::from(facts.page_size) * u64::from(facts.page_count) <= COUNTED_BYTES_MAX;
+    let mut content = Content {
+        tables: names.len() as u64,
+        ..Content::default()
+    };
+    for name in &names {
+        let quoted = name.replace('"', "\"\"");
+        if question.rows && !content.has_rows {
+            let probe = format!("SELECT EXISTS (SELECT 1 FROM \"{quoted}\")");
+            content.has_rows = connection.query_row(&probe, [], |row| row.get(0))?;
+        }
+        let rows_approximate = match counted {
+            true => {
+                let count = format!("SELECT count(*) FROM \"{quoted}\"");
+                let rows: i64 = connection.query_row(&count, [], |row| row.get(0))?;
+                u64::try_from(rows).ok()
+            }
+            false => None,
+        };
+        content.largest.push(TableSize {
+            name: name.clone(),
+            rows_approximate,
+        });
+    }
+    if counted {
+        let rows = content
+            .largest
+            .iter()
+            .filter_map(|table| table.rows_approximate);
+        content.rows_approximate = Some(rows.sum());
+    }
+    content
+        .largest
+        .sort_by_key(|table| std::cmp::Reverse(table.rows_approximate));
+    content.largest.truncate(TABLES_SHOWN);
+    Ok(content)
+}
+
+fn quick_check(session: &SqliteSession) -> Result<Vec<String>, SqliteError> {
+    let failed = |error| session.error("check", error);
+    let sql = format!("PRAGMA quick_check({DAMAGE_LINES_MAX})");
+    let mut statement = session.connection().prepare(&sql).map_err(failed)?;
+    let lines: Result<Vec<String>, _> = statement
+        .query_map([], |row| row.get(0))
+        .map_err(failed)?
+        .collect();
+    let mut lines = lines.map_err(failed)?;
+    lines.retain(|line| line != "ok");
+    Ok(lines)
+}
