@@ -1,0 +1,448 @@
+//! The program as it is run, against real SQLite files and a real PostgreSQL server.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be had fails its test"
+)]
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tests::pgbouncer::Pgbouncer;
+use tests::postgres_server::Server;
+
+const TOML: &str = "
+[environments.dev]
+protected = false
+
+[environments.test]
+protected = false
+
+[environments.staging]
+
+[environments.production]
+
+[environments.production.require]
+GITHUB_REF = \"refs/heads/main\"
+";
+
+const CI: [(&str, &str); 3] = [
+    ("CI", "true"),
+    ("LOCKSTEP_ENV", "production"),
+    ("GITHUB_REF", "refs/heads/main"),
+];
+const STAGING: [(&str, &str); 2] = [("CI", "true"), ("LOCKSTEP_ENV", "staging")];
+
+struct Place {
+    dir: tempfile::TempDir,
+    url: String,
+    database: Option<String>,
+}
+
+struct Ran {
+    code: Option<i32>,
+    json: Value,
+    stderr: String,
+}
+
+impl Place {
+    fn empty() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("lockstep.toml"), TOML).unwrap();
+        Place {
+            dir,
+            url: "sqlite:app.db".to_owned(),
+            database: None,
+        }
+    }
+
+    fn sqlite() -> Place {
+        let place = Place::empty();
+        std::fs::write(place.file(), "").unwrap();
+        place
+    }
+
+    fn postgres() -> Place {
+        let database = Server::shared().create_database();
+        Place {
+            url: Server::shared().url(&database),
+            database: Some(database),
+            ..Place::empty()
+        }
+    }
+
+    fn both() -> [Place; 2] {
+        [Place::sqlite(), Place::postgres()]
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("app.db")
+    }
+
+    fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_mark-db"))
+            .args(["--format", "json"])
+            .args(args)
+            .env_clear()
+            .env("DATABASE_URL", &self.url)
+            .envs(variables.iter().copied())
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        Ran {
+            code: output.status.code(),
+            json: serde_json::from_str(&stdout)
+                .unwrap_or_else(|error| panic!("{error}: {stdout:?} {stderr}")),
+            stderr,
+        }
+    }
+
+    /// Marks as `dev` with the confirmation that the program itself asked for.
+    fn mark_dev(&self, more: &[&str]) -> Ran {
+        let confirm = self.run(&["--environment", "dev"], &[]).asked();
+        let mut args = vec!["--environment", "dev", "--confirm", &confirm];
+        args.extend(more);
+        self.run(&args, &[])
+    }
+
+    /// Environment and protection, as `dev/false/<uuid>`.
+    fn mark(&self) -> Option<String> {
+        match &self.database {
+            None => rusqlite::Connection::open(self.file())
+                .unwrap()
+                .query_row(
+                    "SELECT name || '/' || iif(protected, 'true', 'false') || '/' || uuid \
+                     FROM lockstep_environment",
+                    [],
+                    |row| row.get(0),
+                )
+                .ok(),
+            Some(database) => Server::shared()
+                .connect(database)
+                .query_one(
+                    "SELECT name || '/' || protected || '/' || uuid FROM lockstep.environment",
+                    &[],
+                )
+                .ok()
+                .map(|row| row.get(0)),
+        }
+    }
+
+    fn execute(&self, sql: &str) {
+        match &self.database {
+            None => rusqlite::Connection::open(self.file())
+                .unwrap()
+                .execute_batch(sql)
+                .unwrap(),
+            Some(database) => Server::shared()
+                .connect(database)
+                .batch_execute(sql)
+                .unwrap(),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    fn is(&self, code: i32, changed: &str) -> &Ran {
+        assert_eq!(
+            (self.code, self.json["changed"].as_str()),
+            (Some(code), Some(changed)),
+            "{:#} {}",
+            self.json,
+            self.stderr
+        );
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, text: &str) -> &Ran {
+        let said = self.json.to_string().replace("\\\"", "\"");
+        assert!(said.contains(text), "{text}: {said}");
+        self
+    }
+
+    fn failed(&self) -> Vec<&str> {
+        self.json["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|finding| finding["status"] == "fail")
+            .map(|finding| finding["check"].as_str().unwrap())
+            .collect()
+    }
+
+    /// The target that the program wants confirmed.
+    #[track_caller]
+    fn asked(&self) -> String {
+        let findings = self.json["findings"].as_array().unwrap();
+        let finding = findings
+            .iter()
+            .find(|finding| finding["check"] == "target-confirmed")
+            .unwrap();
+        finding["subject"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn an_unprotected_mark_wants_the_target_confirmed() {
+    for place in Place::both() {
+        let ran = place.run(&["--environment", "dev"], &[]);
+        ran.is(1, "no").says("--confirm '");
+        assert_eq!(ran.failed(), ["target-confirmed"]);
+        assert!(!ran.asked().contains("p@ss"), "{}", ran.asked());
+        let ran = place.run(&["--environment", "dev", "--confirm", "app"], &[]);
+        assert_eq!(ran.failed(), ["target-confirmed"]);
+        assert_eq!(place.mark(), None);
+        let ran = place.mark_dev(&[]);
+        ran.is(0, "yes");
+        let uuid = ran.json["target"]["identity"].as_str().unwrap();
+        assert_eq!(place.mark().unwrap(), format!("dev/false/{uuid}"));
+        // The same name again keeps the identity, another one does not.
+        let again = place.mark_dev(&[]);
+        assert_eq!(again.json["target"]["identity"], uuid);
+        let confirm = again.json["target"].clone();
+        assert!(confirm.get("password").is_none());
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_refusal() {
+    let place = Place::sqlite();
+    let names = place.names();
+    place.run(&["--environment", "dev"], &[]).is(1, "no");
+    assert_eq!(std::fs::metadata(place.file()).unwrap().len(), 0);
+    assert_eq!(place.names(), names);
+    let place = Place::postgres();
+    place.run(&["--environment", "dev"], &[]).is(1, "no");
+    let database = place.database.as_deref().unwrap();
+    let rows = Server::shared()
+        .connect(database)
+        .query("SELECT 1 FROM pg_namespace WHERE nspname = 'lockstep'", &[])
+        .unwrap();
+    assert!(rows.is_empty());
+}
+
+#[test]
+fn a_protected_mark_is_written_by_its_ci_job_alone() {
+    for place in Place::both() {
+        for variables in [
+            &[("LOCKSTEP_ENV", "production"), CI[2]][..],
+            &[("CI", "true"), CI[1]][..],
+        ] {
+            let ran = place.run(&[], variables);
+            ran.is(1, "no");
+            assert!(ran.failed().contains(&"ci-run"));
+        }
+        // The flag does not stand for the job's own variable.
+        let ran = place.run(&["--environment", "production"], &[("CI", "true"), CI[2]]);
+        assert_eq!(ran.failed(), ["ci-run"]);
+        assert_eq!(place.mark(), None);
+        place.execute("CREATE TABLE t (x int)");
+        place.run(&[], &CI).is(0, "yes");
+        let marked = place.mark().unwrap();
+        assert!(marked.starts_with("production/true/"), "{marked}");
+        // Renewed, it stays the same target.
+        place.run(&[], &CI).is(0, "yes");
+        assert_eq!(place.mark().unwrap(), marked);
+    }
+}
+
+#[test]
+fn a_protected_mark_is_never_replaced_where_it_was_written() {
+    for place in Place::both() {
+        place.run(&[], &CI).is(0, "yes");
+        let marked = place.mark();
+        let ran = place.mark_dev(&[]);
+        ran.is(1, "no").says("it is protected as production");
+        assert_eq!(ran.failed(), ["mark-replaceable"]);
+        let ran = place.run(&[], &STAGING);
+        assert_eq!(ran.failed(), ["mark-replaceable"]);
+        assert_eq!(place.mark(), marked);
+        // Not by a file that calls production unprotected either.
+        let toml = TOML.replace(
+            "[environments.production]\n",
+            "[environments.production]\nprotected = false\n",
+        );
+        std::fs::write(place.dir.path().join("lockstep.toml"), toml).unwrap();
+        let ran = place.run(&[], &CI);
+        assert_eq!(ran.failed(), ["mark-replaceable"]);
+        assert_eq!(place.mark(), marked);
+    }
+}
+
+#[test]
+fn a_copy_gets_a_mark_and_an_identity_of_its_own() {
+    let place = Place::sqlite();
+    place.run(&[], &CI).is(0, "yes");
+    let original = place.mark().unwrap();
+    let copy = Place::empty();
+    std::fs::copy(place.file(), copy.file()).unwrap();
+    copy.mark_dev(&[]).is(0, "yes").says("a copy of production");
+    assert!(copy.mark().unwrap().starts_with("dev/false/"));
+    assert_eq!(place.mark().unwrap(), original);
+    // The original, moved by its own CI job.
+    let moved = Place::empty();
+    std::fs::rename(place.file(), moved.file()).unwrap();
+    moved.run(&[], &CI).is(0, "yes");
+    assert_ne!(moved.mark().unwrap(), original);
+
+    let place = Place::postgres();
+    place.run(&[], &CI).is(0, "yes");
+    let original = place.mark().unwrap();
+    let database = place.database.clone().unwrap();
+    let name = format!("{database}_copy");
+    Server::shared()
+        .connect("postgres")
+        .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {database}"))
+        .unwrap();
+    let copy = Place {
+        url: Server::shared().url(&name),
+        database: Some(name),
+        ..Place::empty()
+    };
+    copy.mark_dev(&[]).is(0, "yes").says("database oid was");
+    assert!(copy.mark().unwrap().starts_with("dev/false/"));
+    assert_eq!(place.mark().unwrap(), original);
+}
+
+#[test]
+fn outside_ci_a_database_in_use_is_not_marked() {
+    let place = Place::postgres();
+    let confirm = place.run(&["--environment", "dev"], &[]).asked();
+    let args = ["--environment", "dev", "--confirm", &confirm];
+    let mut app = Server::shared().connect(place.database.as_deref().unwrap());
+    app.batch_execute("SET application_name = 'shop'").unwrap();
+    let ran = place.run(&args, &[]);
+    ran.is(1, "no").says("in use by shop as lockstep (process ");
+    assert_eq!(ran.failed(), ["no-other-session"]);
+
+    // A role that may not see what another role's session is, sees that it is there.
+    place.execute(
+        "CREATE ROLE marker LOGIN PASSWORD 'secret'; CREATE SCHEMA lockstep AUTHORIZATION marker",
+    );
+    let url = Server::shared().url_as("marker", "secret", place.database.as_deref().unwrap());
+    let asked = place.run(&["--environment", "dev"], &[("DATABASE_URL", &url)]);
+    assert!(asked.failed().contains(&"no-other-session"));
+    drop(app);
+    let confirm = asked.asked();
+    let args = ["--environment", "dev", "--confirm", &confirm];
+    // The server may still be busy with its end.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let ran = place.run(&args, &[("DATABASE_URL", &url)]);
+        if ran.code == Some(0) {
+            break;
+        }
+        assert_eq!(ran.failed(), ["no-other-session"]);
+        assert!(std::time::Instant::now() < deadline);
+    }
+
+    for mode in ["DELETE", "WAL"] {
+        let place = Place::sqlite();
+        place.execute(&format!("PRAGMA journal_mode = {mode}; CREATE TABLE t (x)"));
+        let app = rusqlite::Connection::open(place.file()).unwrap();
+        // One that has read and is idle now.
+        app.query_row("SELECT count(*) FROM t", [], |_| Ok(()))
+            .unwrap();
+        let ran = place.mark_dev(&[]);
+        ran.is(1, "no")
+            .says(&format!("(process {})", std::process::id()));
+        assert_eq!(ran.failed(), ["no-other-session"]);
+        // In CI the application may well be at work.
+        place.run(&[], &CI).is(0, "yes");
+        drop(app);
+        assert!(place.mark().unwrap().starts_with("production/true/"));
+    }
+}
+
+#[test]
+fn a_file_is_made_on_request_and_only_with_its_mark() {
+    let place = Place::empty();
+    let confirmed = ["--environment", "dev", "--confirm", "sqlite:app.db"];
+    let ran = place.run(&confirmed, &[]);
+    ran.is(1, "no")
+        .says("does not exist")
+        .says("mark-db --create");
+    assert_eq!(place.names(), ["lockstep.toml"]);
+
+    let refused = place.run(&["--environment", "dev", "--create"], &[]);
+    assert_eq!(refused.failed(), ["target-confirmed"]);
+    assert_eq!(place.names(), ["lockstep.toml"]);
+    let confirm = refused.asked();
+    let args = ["--environment", "dev", "--create", "--confirm", &confirm];
+    let ran = place.run(&args, &[]);
+    ran.is(0, "yes");
+    assert_eq!(ran.json["facts"]["created"], true);
+    assert_eq!(place.names(), ["app.db", "lockstep.toml"]);
+    assert!(place.mark().unwrap().starts_with("dev/false/"));
+    // What is there is not made anew.
+    let marked = place.mark();
+    let ran = place.run(&args, &[]);
+    ran.is(0, "yes");
+    assert_eq!(ran.json["facts"].get("created"), None);
+    assert_eq!(place.mark(), marked);
+
+    let place = Place::postgres();
+    place
+        .run(&["--environment", "dev", "--create"], &[])
+        .is(2, "no")
+        .says("createdb");
+}
+
+#[test]
+fn a_file_that_can_not_be_marked_is_not_left_behind() {
+    let place = Place::empty();
+    let confirm = place
+        .run(&["--environment", "dev", "--create"], &[])
+        .asked();
+    // The lock's place is taken by something that is no file.
+    std::fs::create_dir(place.dir.path().join("app.db.lockstep-lock")).unwrap();
+    let args = ["--environment", "dev", "--create", "--confirm", &confirm];
+    place.run(&args, &[]).is(3, "no").says("lock file");
+    assert!(!place.file().exists());
+}
+
+#[test]
+fn a_pooler_and_a_missing_right_are_told() {
+    let place = Place::postgres();
+    let database = place.database.clone().unwrap();
+    let pooler = Pgbouncer::start(Server::shared(), &[]);
+    let url = pooler.url(&database);
+    place
+        .run(&[], &[CI[0], CI[1], CI[2], ("DATABASE_URL", &url)])
+        .is(1, "no")
+        .says("give the direct URL");
+    place.execute("CREATE ROLE nobody_much LOGIN PASSWORD 'secret'");
+    let url = Server::shared().url_as("nobody_much", "secret", &database);
+    place
+        .run(&[], &[CI[0], CI[1], CI[2], ("DATABASE_URL", &url)])
+        .is(1, "no")
+        .says("permission denied")
+        .says("GRANT ALL ON SCHEMA lockstep TO \"nobody_much\"");
+    assert_eq!(place.mark(), None);
+}
+
+#[test]
+fn a_running_deployment_is_not_disturbed() {
+    let place = Place::sqlite();
+    let lock = place.dir.path().join("app.db.lockstep-lock");
+    let file = std::fs::File::create(&lock).unwrap();
+    file.lock().unwrap();
+    place.run(&[], &CI).is(5, "no").says("cannot lock");
+    drop(file);
+    place.run(&[], &CI).is(0, "yes");
+}
