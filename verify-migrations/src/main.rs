@@ -1,0 +1,103 @@
+//! Verifies the migration files against the ledger, and reads what is pending for statements that
+//! lose data.
+//!
+//! Runs nothing and writes nothing. The plan's hash that it reports names target, ledger and files;
+//! `deploy-db` demands it on a protected database.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use contract::{Check, Failure, Report, Run, Tool};
+use db_read::{Options, Session};
+use migrations::Dialect;
+use plan::Plan;
+use settings::TargetArgs;
+
+mod rules;
+
+const TOOL: Tool = contract::tool!(&CHECKS);
+
+const NONE_PENDING: Check = Check {
+    id: "none-pending",
+    holds: "every migration is applied",
+    remedy: "deploy the pending migrations",
+};
+
+const OWN: [Check; 3] = [NONE_PENDING, rules::EXCEPTION_USED, settings::SETTINGS_USED];
+
+const CHECKS: [Check; OWN.len() + plan::CHECKS.len() + rules::CHECKS.len()] =
+    contract::join([&OWN, &plan::CHECKS, &rules::CHECKS]);
+
+#[derive(clap::Args)]
+struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+
+    /// What has to be so, beside the checks.
+    #[arg(long, value_name = "WHAT")]
+    expect: Option<Expectation>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Expectation {
+    /// Nothing is pending, as after a deployment.
+    None,
+}
+
+fn main() -> ExitCode {
+    contract::run(&TOOL, |args: Args, run| verify(&args, run))
+}
+
+fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
+    let resolved = args.target.load(run)?;
+    let mut report = Report::default();
+    settings::report(&resolved.warnings, &mut report);
+    let ledger = plan::ledger_name(&resolved.settings)?;
+    let options = Options::new(format!("{}/{}", TOOL.name, run.run_id()));
+    let mut session = Session::open(&resolved.target, &options)?;
+    let survey = session.survey(&resolved.target, &ledger)?;
+    let leftovers = session.close()?;
+    if !leftovers.files.is_empty() {
+        report.fact("left_by_sqlite", &leftovers.files);
+    }
+    if survey.mark.is_some() {
+        run.target_identity(&survey.identity());
+    }
+    let dialect = plan::dialect(&resolved.target);
+    let plan = plan::make(&resolved.settings, dialect, &survey)?;
+    plan.report(dialect, &survey, &mut report);
+    check(&plan, dialect, args.expect, &mut report);
+    plan.facts(&mut report);
+    plan.pending_facts(&mut report);
+    report.summary(summary(&plan, &report));
+    Ok(report)
+}
+
+fn check(plan: &Plan, dialect: Dialect, expect: Option<Expectation>, report: &mut Report) {
+    rules::check(plan, dialect, report);
+    if expect != Some(Expectation::None) {
+        return;
+    }
+    if plan.state.pending.is_empty() {
+        report.held(&NONE_PENDING, format!("{} applied", plan.state.applied));
+    }
+    for migration in plan.pending() {
+        report.broken(
+            &NONE_PENDING,
+            migration.file.display().to_string(),
+            "pending",
+        );
+    }
+}
+
+fn summary(plan: &Plan, report: &Report) -> String {
+    let pending = plan.state.pending.len();
+    let found = report.counts();
+    let mut summary = format!("{} applied, {pending} pending", plan.state.applied);
+    for (count, word) in [(found.fail, "failed"), (found.warn, "warned")] {
+        if count > 0 {
+            summary.push_str(&format!(", {count} {word}"));
+        }
+    }
+    summary
+}

@@ -1,0 +1,10 @@
+//! The program as it is run: migrations, a ledger and settings in, exit code and both streams out.
+
+#![allow(clippy::unwrap_used, reason = "what a test can't set up fails it")]
+
+mod files;
+mod ledger;
+mod plan;
+mod readme;
+mod rules;
+mod support;
