@@ -1,0 +1,67 @@
+//! Signals that ask for an end while there is a scratch database to take away.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use db_connect::CancelHandle;
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// How often a statement is cancelled until it has ended: a request that comes between two
+/// statements cancels neither.
+const CANCEL_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether somebody asked this process to end. From the moment it is armed the three signals no
+/// longer kill; the statement that runs is cancelled instead.
+#[derive(Clone, Default)]
+pub(super) struct Stop {
+    asked: Arc<AtomicBool>,
+    running: Arc<Mutex<Option<CancelHandle>>>,
+}
+
+impl Stop {
+    pub(super) fn armed() -> std::io::Result<Stop> {
+        let stop = Stop::default();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let watched = stop.clone();
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for _ in signals.forever() {
+                    watched.ask();
+                }
+            })?;
+        Ok(stop)
+    }
+
+    pub(super) fn asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// From now on a signal cancels what runs on this connection.
+    pub(super) fn cancels(&self, handle: CancelHandle) {
+        *self.slot() = Some(handle);
+    }
+
+    /// Nothing runs any more that may be cancelled.
+    pub(super) fn cancels_nothing(&self) {
+        *self.slot() = None;
+    }
+
+    fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        loop {
+            let Some(handle) = self.slot().clone() else {
+                return;
+            };
+            // A request that can't be sent is sent again.
+            let _ = handle.cancel();
+            std::thread::sleep(CANCEL_PAUSE);
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<CancelHandle>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
