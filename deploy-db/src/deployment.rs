@@ -1,0 +1,233 @@
+//! One deployment: file after file, what came of each, and what the run came to.
+
+use contract::{Changed, Check, Class, Failure, Report, Run};
+use db_write::{ApplyError, Cause, NewSchema, Writer};
+use migrations::{LedgerRow, Migration};
+use plan::Plan;
+use records::Survey;
+use schema::Scope;
+use settings::Resolved;
+
+pub(crate) const APPLIED: Check = Check {
+    id: "migration-applied",
+    holds: "the migration was applied, and the ledger says so",
+    remedy: "mend the file, verify it, and deploy again",
+};
+
+pub(crate) const SCHEMA_RECORDED: Check = Check {
+    id: "schema-recorded",
+    holds: "the schema that the deployment left is recorded beside the ledger",
+    remedy: "record it in a file with record-schema; the next deployment records it again",
+};
+
+pub(crate) struct Deployment<'a> {
+    plan: &'a Plan,
+    run: &'a Run,
+    pending: Vec<&'a Migration>,
+    /// How many of them were applied.
+    applied: usize,
+    /// The ledger as it has to be, by what was read under the lock and written since.
+    ledger: Vec<LedgerRow>,
+    changed: Changed,
+}
+
+impl<'a> Deployment<'a> {
+    pub(crate) fn new(plan: &'a Plan, survey: &Survey, run: &'a Run) -> Deployment<'a> {
+        Deployment {
+            plan,
+            run,
+            pending: plan.pending().collect(),
+            applied: 0,
+            ledger: survey.rows().to_vec(),
+            changed: Changed::No,
+        }
+    }
+
+    /// Whether it is known that something was changed.
+    pub(crate) fn changed_anything(&self) -> bool {
+        self.changed == Changed::Yes
+    }
+
+    /// Applies what is pending, in order, and stops at the first that is not applied.
+    pub(crate) fn apply_all(&mut self, writer: &mut dyn Writer, report: &mut Report) {
+        let run = self.run;
+        run.change_began();
+        let count = self.pending.len();
+        for at in 0..count {
+            let migration = self.pending[at];
+            let file = shown(migration);
+            let outside = if migration.no_transaction {
+                " outside a transaction"
+            } else {
+                ""
+            };
+            run.say(&format!("applying {file}{outside} ({} of {count})", at + 1));
+            match writer.apply(migration, self.ledger.last(), &mut |text| run.say(text)) {
+                Ok(done) => {
+                    run.say(&format!("applied {file} in {} ms", done.duration_ms));
+                    report.held(&APPLIED, file);
+                    self.changed = Changed::Yes;
+                    self.applied += 1;
+                    self.ledger.push(done.row);
+                }
+                Err(error) => {
+                    self.not_applied(migration, error, report);
+                    break;
+                }
+            }
+        }
+        report
+            .changed(self.changed)
+            .fact("applied", self.plan.state.applied + self.applied)
+            .fact("deployed", names(&self.pending[..self.applied]))
+            .fact("not_deployed", names(&self.pending[self.applied..]));
+        if self.applied == count {
+            report
+                .summary(format!("deployed {}", counted(count)))
+                .fact("applied", self.ledger.len())
+                .fact("ledger_state", migrations::ledger_state(&self.ledger));
+        }
+    }
+
+    /// Says how a migration ended, and decides what the run came to: with something committed
+    /// before it, nothing but `partial` is true.
+    fn not_applied(&mut self, migration: &Migration, error: ApplyError, report: &mut Report) {
+        let file = shown(migration);
+        let (cause, changed, how) = match error {
+            ApplyError::Undone(cause) => (cause, Changed::No, "rolled back"),
+            ApplyError::Dirty(cause) => (
+                cause,
+                Changed::Yes,
+                "not finished, and its row in the ledger is dirty",
+            ),
+            ApplyError::Unknown(cause) => (
+                cause,
+                Changed::Unknown,
+                "it can't be told whether it was applied",
+            ),
+        };
+        let Cause {
+            class,
+            message,
+            line,
+            remedy,
+        } = cause;
+        let remedy = match (changed, remedy) {
+            // Whatever went wrong, the row has to be ended by somebody who has looked.
+            (Changed::Yes, _) => format!(
+                "look at what it left behind, then mark-migrations --resolve {} applied|pending",
+                migration.version
+            ),
+            (_, Some(remedy)) => remedy,
+            (_, None) => APPLIED.remedy.to_owned(),
+        };
+        report
+            .broken(&APPLIED, &file, format!("{how}: {message}"))
+            .remedy(&remedy)
+            .at(self.plan.path(migration), line);
+        if changed == Changed::No && self.applied == 0 {
+            self.run.change_undone();
+            report.summary(format!("{file}: {how}, nothing was changed"));
+            if class != Class::Fail {
+                report.stopped_by(
+                    Failure::new(class, format!("cannot apply {file}: {how}: {message}"))
+                        .remedy(remedy),
+                );
+            }
+            return;
+        }
+        if changed != Changed::No {
+            self.changed = changed;
+        }
+        report.stopped_by(
+            Failure::new(
+                Class::Partial,
+                format!(
+                    "cannot apply {file}: {how}: {message}; {}",
+                    self.how_far(changed)
+                ),
+            )
+            .remedy(remedy),
+        );
+    }
+
+    /// Which files are applied, and which are not.
+    fn how_far(&self, changed: Changed) -> String {
+        let applied = match self.applied {
+            0 => "nothing before it was applied".to_owned(),
+            1 => format!("applied is {}", shown(self.pending[0])),
+            count => format!(
+                "applied are {} to {}",
+                shown(self.pending[0]),
+                shown(self.pending[count - 1])
+            ),
+        };
+        // The file itself is neither where it is dirty or unknown.
+        let from = self.applied + usize::from(changed != Changed::No);
+        let not = match self.pending.get(from..).unwrap_or_default() {
+            [] => String::new(),
+            [one] => format!(", not applied is {}", shown(one)),
+            [first, .., last] => format!(", not applied are {} to {}", shown(first), shown(last)),
+        };
+        format!("{applied}{not}")
+    }
+
+    /// Records the schema as it is now, whether all migrations were applied or only some. That it
+    /// could not be recorded is no reason to call the deployment failed: the migrations and their
+    /// rows stand.
+    pub(crate) fn record_schema(
+        &self,
+        writer: &mut dyn Writer,
+        resolved: &Resolved,
+        report: &mut Report,
+    ) {
+        match self.read_and_record(writer, resolved, report) {
+            Ok(()) => {
+                report.held(&SCHEMA_RECORDED, "");
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                let finding = report.warned(
+                    &SCHEMA_RECORDED,
+                    "",
+                    format!("{}; the migrations stand", failure.line()),
+                );
+                if let Some(remedy) = failure.remedy {
+                    finding.remedy(remedy);
+                }
+            }
+        }
+    }
+
+    fn read_and_record(
+        &self,
+        writer: &mut dyn Writer,
+        resolved: &Resolved,
+        report: &mut Report,
+    ) -> Result<(), db_write::Error> {
+        // In full, once: what the run has written is what is there.
+        let ledger_state = migrations::ledger_state(&writer.ledger()?);
+        report.fact("ledger_state", &ledger_state);
+        let scope = Scope::from_settings(&resolved.settings);
+        let document = writer.read_schema(&scope)?.to_json()?;
+        writer.record_schema(&NewSchema {
+            document,
+            ledger_state,
+        })
+    }
+}
+
+fn shown(migration: &Migration) -> String {
+    migration.file.display().to_string()
+}
+
+fn names(migrations: &[&Migration]) -> Vec<String> {
+    migrations.iter().copied().map(shown).collect()
+}
+
+fn counted(count: usize) -> String {
+    match count {
+        1 => "1 migration".to_owned(),
+        count => format!("{count} migrations"),
+    }
+}

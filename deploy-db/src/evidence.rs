@@ -1,0 +1,207 @@
+//! What a deployment demands of the evidence chain before it touches a protected database.
+
+use std::path::Path;
+use std::time::Duration;
+
+use contract::evidence::Line;
+use contract::{Check, Failure, Report, Run};
+use jiff::Timestamp;
+use plan::Plan;
+use serde_json::Value;
+
+/// The plan was verified.
+pub(crate) const PLAN_VERIFIED: Check = Check {
+    id: "plan-verified",
+    holds: "verify-migrations passed for exactly this target, ledger and set of files",
+    remedy: "run verify-migrations with the same --evidence folder first",
+};
+
+/// A snapshot was taken.
+pub(crate) const SNAPSHOT_TAKEN: Check = Check {
+    id: "snapshot-taken",
+    holds: "backup-snapshot passed for this target at this state of the ledger, recently enough",
+    remedy: "run backup-snapshot with the same --evidence folder first",
+};
+
+/// How old a snapshot may be where `[backup] max_age` says nothing.
+const MAX_AGE_DEFAULT: Duration = Duration::from_secs(3600);
+
+/// The evidence of this run; nothing where no folder was named.
+pub(crate) fn read(run: &Run) -> Result<Option<Vec<Line>>, Failure> {
+    match run.evidence_dir() {
+        None => Ok(None),
+        Some(dir) => Ok(Some(contract::evidence::read(dir)?.0)),
+    }
+}
+
+/// Reports whether the chain holds what a protected database demands.
+pub(crate) fn demand(
+    chain: Option<&[Line]>,
+    plan: &Plan,
+    max_age: Option<Duration>,
+    report: &mut Report,
+) {
+    let Some(chain) = chain else {
+        let remedy = "name the folder of verify-migrations and backup-snapshot with --evidence \
+                      or LOCKSTEP_EVIDENCE";
+        for check in [&PLAN_VERIFIED, &SNAPSHOT_TAKEN] {
+            report
+                .broken(check, "evidence", "no evidence folder was named")
+                .remedy(remedy);
+        }
+        return;
+    };
+    verified(chain, plan, report);
+    let max_age = max_age.unwrap_or(MAX_AGE_DEFAULT);
+    snapshot(chain, plan, max_age, Timestamp::now(), report);
+}
+
+/// The last verify-migrations of this target counts: one that failed after one that passed takes
+/// its word back, also where it did not come to know its target.
+fn verified(chain: &[Line], plan: &Plan, report: &mut Report) {
+    let last = chain.iter().rev().find(|line| {
+        let target = identity(line);
+        line.value["tool"] == "verify-migrations"
+            && (target.is_none() || target == Some(&plan.identity))
+    });
+    let Some(last) = last else {
+        report.broken(
+            &PLAN_VERIFIED,
+            "plan",
+            "there is no result of verify-migrations for this target in the evidence",
+        );
+        return;
+    };
+    if !passed(last, "verify-migrations") {
+        let class = text(&last.value["class"]);
+        report.broken(
+            &PLAN_VERIFIED,
+            "plan",
+            format!("the last verify-migrations ended in {class}"),
+        );
+    } else if last.value["facts"]["plan"] == plan.hash.as_str() {
+        report.held(&PLAN_VERIFIED, short(&last.hash));
+    } else {
+        report
+            .broken(
+                &PLAN_VERIFIED,
+                "plan",
+                "what verify-migrations passed is another plan",
+            )
+            .expected(text(&last.value["facts"]["plan"]))
+            .actual(&plan.hash);
+    }
+}
+
+fn snapshot(chain: &[Line], plan: &Plan, max_age: Duration, now: Timestamp, report: &mut Report) {
+    let taken = || {
+        chain
+            .iter()
+            .rev()
+            .filter(|line| passed(line, "backup-snapshot"))
+    };
+    let of_this = taken().find(|line| identity(line) == Some(&plan.identity));
+    let Some(last) = of_this else {
+        match taken().next() {
+            None => report.broken(
+                &SNAPSHOT_TAKEN,
+                "snapshot",
+                "there is no passed backup-snapshot in the evidence",
+            ),
+            Some(other) => report
+                .broken(
+                    &SNAPSHOT_TAKEN,
+                    id(other),
+                    "it is a snapshot of another target",
+                )
+                .expected(&plan.identity)
+                .actual(identity(other).unwrap_or("none")),
+        };
+        return;
+    };
+    let facts = &last.value["facts"];
+    let id = id(last);
+    if facts["ledger_state"].as_str() != Some(&plan.ledger_state) {
+        report
+            .broken(
+                &SNAPSHOT_TAKEN,
+                id,
+                "it was taken at another state of the ledger",
+            )
+            .expected(&plan.ledger_state)
+            .actual(text(&facts["ledger_state"]));
+        return;
+    }
+    let completed: Option<Timestamp> = facts["completed_at"]
+        .as_str()
+        .and_then(|text| text.parse().ok());
+    let Some(age) = completed
+        .map(|at| now.duration_since(at))
+        .and_then(|age| Duration::try_from(age).ok())
+    else {
+        report.broken(
+            &SNAPSHOT_TAKEN,
+            id,
+            "its time of completion is not in the past",
+        );
+        return;
+    };
+    if age > max_age {
+        report.broken(
+            &SNAPSHOT_TAKEN,
+            id,
+            format!(
+                "it is {} s old, [backup] max_age is {} s",
+                age.as_secs(),
+                max_age.as_secs()
+            ),
+        );
+        return;
+    }
+    let path = facts["path"].as_str().unwrap_or_default();
+    if !stored_elsewhere(last) && !is_there(Path::new(path), &id) {
+        report
+            .broken(&SNAPSHOT_TAKEN, id, format!("it is not at {path} any more"))
+            .remedy("take a new one, on storage that nobody clears");
+        return;
+    }
+    report.held(&SNAPSHOT_TAKEN, id);
+}
+
+/// Whether the run that took the snapshot also stored it where this machine need not see it.
+fn stored_elsewhere(line: &Line) -> bool {
+    line.value["findings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|finding| finding["check"] == "stored-elsewhere" && finding["status"] == "pass")
+}
+
+/// Whether the folder still has the manifest of this snapshot, which is written last.
+fn is_there(folder: &Path, id: &str) -> bool {
+    std::fs::read(folder.join("manifest.json"))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+        .is_some_and(|manifest| manifest["id"] == id)
+}
+
+/// The target that a result is about.
+fn identity(line: &Line) -> Option<&str> {
+    line.value["target"]["identity"].as_str()
+}
+
+fn id(line: &Line) -> String {
+    text(&line.value["facts"]["snapshot"])
+}
+
+fn passed(line: &Line, tool: &str) -> bool {
+    line.value["tool"] == tool && line.value["class"] == "pass"
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or("none").to_owned()
+}
+
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
+}

@@ -1,0 +1,144 @@
+//! Deploys the pending migrations, each one together with its row in the ledger.
+//!
+//! Performs exactly that one action, under the deployment lock. It verifies nothing that a
+//! `verify-*` program verifies and takes no snapshot: on a protected database it demands the
+//! evidence that both were done for exactly this target, ledger and set of files.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::ValueParser;
+use contract::{Check, Class, Failure, Report, Run, Tool};
+use db_write::{NewMark, Options, PATIENCE_DEFAULT, Stop};
+use guards::Action;
+use migrations::Dialect;
+use plan::Plan;
+use records::Survey;
+use settings::{Resolved, TargetArgs};
+
+mod deployment;
+mod evidence;
+
+use deployment::Deployment;
+
+const TOOL: Tool = contract::tool!(&CHECKS);
+
+const OWN: [Check; 5] = [
+    deployment::APPLIED,
+    deployment::SCHEMA_RECORDED,
+    evidence::PLAN_VERIFIED,
+    evidence::SNAPSHOT_TAKEN,
+    settings::SETTINGS_USED,
+];
+
+const CHECKS: [Check; OWN.len() + guards::CHECKS.len() + plan::CHECKS.len()] =
+    contract::join([&OWN, &guards::CHECKS, &plan::CHECKS]);
+
+#[derive(clap::Args)]
+struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+
+    /// How long to wait for another deployment to end, such as 5m.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration())]
+    wait_lock: Duration,
+
+    /// How long a migration waits for a table that others use before it is tried again.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration())]
+    lock_timeout: Duration,
+}
+
+fn duration() -> ValueParser {
+    ValueParser::new(settings::duration::parse)
+}
+
+fn main() -> ExitCode {
+    contract::run(&TOOL, |args: Args, run| deploy(&args, run))
+}
+
+fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
+    let resolved = args.target.load(run)?;
+    let mut report = Report::default();
+    settings::report(&resolved.warnings, &mut report);
+    let dialect = plan::dialect(&resolved.target);
+    let mut writer = db_write::open(&resolved.target, options(args, &resolved, run)?)?;
+    writer.lock(args.wait_lock, &mut |text| run.say(text))?;
+    let survey = writer.survey()?;
+    if survey.mark.is_some() {
+        run.target_identity(&survey.identity());
+    }
+    let plan = plan::make(&resolved.settings, dialect, &survey)?;
+    refuse(&resolved, dialect, &survey, &plan, run, &mut report)?;
+    plan.facts(&mut report);
+    if report.counts().fail > 0 {
+        report.summary("refused; nothing was changed");
+        return Ok(report);
+    }
+    if plan.state.pending.is_empty() {
+        report.summary(format!(
+            "nothing is pending, {} applied",
+            plan.state.applied
+        ));
+        return Ok(report);
+    }
+    let mut identity = None;
+    if survey.mark.is_none()
+        && let Some(environment) = &resolved.environment
+    {
+        // The guards let an empty, unprotected database pass without a mark.
+        let uuid = contract::new_uuid();
+        identity = Some(uuid.clone());
+        writer.mark_with_first(NewMark {
+            environment: environment.clone(),
+            protected: false,
+            uuid,
+        });
+    }
+    let mut deployment = Deployment::new(&plan, &survey, run);
+    deployment.apply_all(writer.as_mut(), &mut report);
+    if deployment.changed_anything() {
+        if let Some(identity) = identity {
+            run.target_identity(&identity);
+            report.fact("marked", true).fact("identity", &identity);
+        }
+        deployment.record_schema(writer.as_mut(), &resolved, &mut report);
+    }
+    Ok(report)
+}
+
+fn options(args: &Args, resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
+    let stop = Stop::armed()
+        .map_err(|error| Failure::caused_by(Class::Error, "cannot take signals over", &error))?;
+    Ok(Options {
+        tool: TOOL.name,
+        run_id: run.run_id().to_owned(),
+        actor: contract::actor(),
+        ledger: plan::ledger_name(&resolved.settings)?,
+        schema: resolved.settings.migrations.schema.clone(),
+        lock_timeout: args.lock_timeout,
+        patience: PATIENCE_DEFAULT,
+        stop,
+    })
+}
+
+/// Everything that refuses the deployment before it begins.
+fn refuse(
+    resolved: &Resolved,
+    dialect: Dialect,
+    survey: &Survey,
+    plan: &Plan,
+    run: &Run,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let chain = evidence::read(run)?;
+    let expected = guards::data_expected(chain.as_deref(), resolved);
+    let rulings = guards::judge_target(Action::Deploy, resolved, survey, expected);
+    guards::report(&rulings, report);
+    plan.report(dialect, survey, report);
+    let protected = survey.mark.as_ref().is_some_and(|mark| mark.protected);
+    if protected && !plan.state.pending.is_empty() {
+        let max_age = resolved.settings.backup.max_age;
+        evidence::demand(chain.as_deref(), plan, max_age, report);
+    }
+    Ok(())
+}

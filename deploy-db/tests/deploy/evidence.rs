@@ -1,0 +1,306 @@
+//! What a protected database demands of the evidence, before it is touched.
+
+use std::path::PathBuf;
+
+use contract::evidence::Evidence;
+use serde_json::{Value, json};
+
+use crate::place::{Place, Ran};
+
+const CI: [(&str, &str); 2] = [("CI", "true"), ("LOCKSTEP_ENV", "production")];
+
+/// A protected database with a migration to come, and a folder for the evidence.
+struct Protected {
+    place: Place,
+    evidence: PathBuf,
+}
+
+impl Protected {
+    fn new(place: Place) -> Protected {
+        place
+            .file("1_a.sql", "CREATE TABLE a (x int);")
+            .file("2_b.sql", "CREATE TABLE b (x int);");
+        place.mark("production", true);
+        let evidence = place.path("evidence");
+        Protected { place, evidence }
+    }
+
+    fn both() -> [Protected; 2] {
+        Place::both().map(Protected::new)
+    }
+
+    fn plan(&self) -> plan::Plan {
+        let settings = settings::Settings::read(None, self.place.dir.path()).unwrap();
+        let survey = self.place.writer().survey().unwrap();
+        let dialect = plan::dialect(&self.place.target());
+        plan::make(&settings, dialect, &survey).unwrap()
+    }
+
+    fn append(&self, result: &Value) {
+        Evidence::open(&self.evidence)
+            .unwrap()
+            .append(result)
+            .unwrap();
+    }
+
+    /// The result of a verify-migrations that passed.
+    fn verified(&self) -> Value {
+        let plan = self.plan();
+        json!({
+            "tool": "verify-migrations", "class": "pass", "environment": "production",
+            "target": { "identity": plan.identity }, "facts": { "plan": plan.hash },
+        })
+    }
+
+    /// The result of a backup-snapshot that was taken so many seconds ago.
+    fn snapshot(&self, seconds: i64) -> Value {
+        let plan = self.plan();
+        let completed = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+        let folder = self.place.path("snapshot");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("manifest.json"), r#"{ "id": "s" }"#).unwrap();
+        json!({
+            "tool": "backup-snapshot", "class": "pass", "environment": "production",
+            "target": { "identity": plan.identity },
+            "facts": {
+                "snapshot": "s", "ledger_state": plan.ledger_state,
+                "completed_at": completed.to_string(), "tables": 0, "path": folder,
+            },
+        })
+    }
+
+    fn deploy(&self) -> Ran {
+        let mut command = self.place.command();
+        command.envs(CI).arg("--evidence").arg(&self.evidence);
+        Ran::of(command.spawn().unwrap())
+    }
+
+    #[track_caller]
+    fn refused(&self, message: &str) {
+        let before = self.place.state();
+        self.deploy().is(1, "no").says(message);
+        assert_eq!(self.place.state(), before);
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_gone_is_none_unless_it_was_stored_elsewhere() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        let snapshot = protected.snapshot(60);
+        protected.append(&snapshot);
+        std::fs::remove_dir_all(protected.place.path("snapshot")).unwrap();
+        protected.refused("any more");
+        let mut elsewhere = snapshot;
+        elsewhere["findings"] = json!([{ "check": "stored-elsewhere", "status": "pass" }]);
+        protected.append(&elsewhere);
+        protected.deploy().is(0, "yes");
+    }
+}
+
+fn with(mut value: Value, path: &str, new: Value) -> Value {
+    *value.pointer_mut(path).unwrap() = new;
+    value
+}
+
+#[test]
+fn all_of_it_there_the_migrations_are_deployed_and_the_result_is_evidence() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        protected.append(&protected.snapshot(60));
+        let ran = protected.deploy();
+        ran.is(0, "yes");
+        assert_eq!(protected.place.ledger(), ["1", "2"]);
+        let (lines, _) = contract::evidence::read(&protected.evidence).unwrap();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2].value["tool"], "deploy-db");
+        assert_eq!(lines[2].value["changed"], "yes");
+        // Nothing pending needs no evidence.
+        let ran = protected.place.deploy_with(&[], &CI);
+        ran.is(0, "no");
+        // What was deployed is not what was verified any more.
+        protected.place.file("3_c.sql", "CREATE TABLE c (x int);");
+        protected.refused("what verify-migrations passed is another plan");
+    }
+}
+
+#[test]
+fn without_a_folder_or_with_an_empty_one_it_is_refused() {
+    for protected in Protected::both() {
+        let before = protected.place.state();
+        protected
+            .place
+            .deploy_with(&[], &CI)
+            .is(1, "no")
+            .says("no evidence folder was named")
+            .says("LOCKSTEP_EVIDENCE");
+        protected
+            .deploy()
+            .is(1, "no")
+            .says("there is no result of verify-migrations for this target")
+            .says("there is no passed backup-snapshot");
+        assert_eq!(protected.place.state(), before);
+    }
+}
+
+#[test]
+fn another_plan_is_refused() {
+    let other = "another plan";
+    for protected in Protected::both() {
+        protected.append(&protected.snapshot(0));
+        let verified = protected.verified();
+        // Of another target.
+        protected.append(&with(verified.clone(), "/facts/plan", json!("0")));
+        protected.refused(other);
+        // Of other files.
+        protected.append(&verified);
+        protected
+            .place
+            .file("2_b.sql", "CREATE TABLE b (x int, y int);");
+        protected.refused(other);
+        protected.place.file("2_b.sql", "CREATE TABLE b (x int);");
+        protected.place.file("3_c.sql", "CREATE TABLE c (x int);");
+        protected.refused(other);
+        std::fs::remove_file(protected.place.path("migrations/3_c.sql")).unwrap();
+        // Of another state of the ledger.
+        protected.deploy().is(0, "yes");
+        let table = protected.place.table("migrations");
+        protected
+            .place
+            .execute(&format!("DELETE FROM {table} WHERE version = '2'"));
+        protected.place.execute("DROP TABLE b");
+        protected.refused(other);
+        protected.refused("it was taken at another state of the ledger");
+    }
+}
+
+#[test]
+fn a_verification_that_failed_afterwards_takes_its_word_back() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        protected.append(&protected.snapshot(0));
+        for (class, target) in [
+            ("fail", json!({ "identity": protected.plan().identity })),
+            ("unavailable", Value::Null),
+        ] {
+            let failed = with(protected.verified(), "/class", json!(class));
+            protected.append(&with(failed, "/target", target));
+            protected.refused(&format!("the last verify-migrations ended in {class}"));
+        }
+        // One of another database does not.
+        protected.append(&protected.verified());
+        let failed = with(protected.verified(), "/class", json!("fail"));
+        protected.append(&with(failed, "/target/identity", json!("another")));
+        protected.deploy().is(0, "yes");
+    }
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_is_refused() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        let snapshot = protected.snapshot(10);
+        let unfit = [
+            (
+                "/class",
+                json!("fail"),
+                "there is no passed backup-snapshot",
+            ),
+            (
+                "/target/identity",
+                json!("another"),
+                "it is a snapshot of another target",
+            ),
+            (
+                "/facts/ledger_state",
+                json!("0"),
+                "it was taken at another state of the ledger",
+            ),
+            (
+                "/facts/completed_at",
+                json!("2999-01-01T00:00:00Z"),
+                "not in the past",
+            ),
+            ("/facts/completed_at", json!("soon"), "not in the past"),
+        ];
+        for (path, value, message) in unfit {
+            protected.append(&with(snapshot.clone(), path, value));
+            protected.refused(message);
+        }
+        protected.append(&protected.snapshot(3700));
+        protected.refused("[backup] max_age is 3600 s");
+        protected.place.toml("\n[backup]\nmax_age = \"5s\"\n");
+        protected.append(&snapshot);
+        protected.refused("[backup] max_age is 5 s");
+        protected.place.toml("\n[backup]\nmax_age = \"2h\"\n");
+        protected.append(&protected.snapshot(3700));
+        protected.deploy().is(0, "yes");
+    }
+}
+
+#[test]
+fn a_chain_that_does_not_hold_is_not_read() {
+    let protected = Protected::new(Place::sqlite());
+    protected.append(&protected.verified());
+    protected.append(&protected.snapshot(10));
+    let path = protected.evidence.join(contract::evidence::LINES_FILE);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let before = protected.place.state();
+    let first = whole.lines().next().unwrap();
+    for broken in [
+        whole.replace("\"pass\"", "\"past\""),
+        whole
+            .lines()
+            .skip(1)
+            .map(|line| format!("{line}\n"))
+            .collect(),
+        format!("{first}\n"),
+    ] {
+        std::fs::write(&path, broken).unwrap();
+        protected.deploy().is(3, "no").says("cannot trust");
+        assert_eq!(protected.place.state(), before);
+    }
+    std::fs::write(&path, whole).unwrap();
+    protected.deploy().is(0, "yes");
+}
+
+#[test]
+fn an_empty_database_where_the_snapshot_had_tables_is_no_first_run() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        let snapshot = with(protected.snapshot(10), "/facts/tables", json!(7));
+        protected.append(&snapshot);
+        protected.refused("its last snapshot has 7 tables");
+    }
+}
+
+#[test]
+fn every_other_guard_holds_beside_the_evidence() {
+    for protected in Protected::both() {
+        protected
+            .place
+            .toml("\n[environments.production.require]\nGITHUB_REF = \"refs/heads/main\"\n");
+        protected.append(&protected.verified());
+        protected.append(&protected.snapshot(10));
+        let evidence = protected.evidence.to_str().unwrap();
+        let run = |variables: &[(&str, &str)]| {
+            protected
+                .place
+                .deploy_with(&["--evidence", evidence], variables)
+        };
+        let before = protected.place.state();
+        let main = ("GITHUB_REF", "refs/heads/main");
+        run(&[CI[1], main]).is(1, "no").says("no CI=true");
+        run(&[CI[0], CI[1]])
+            .is(1, "no")
+            .says("required is refs/heads/main");
+        run(&[CI[0], CI[1], ("GITHUB_REF", "refs/heads/x")])
+            .is(1, "no")
+            .says("has another value");
+        run(&[CI[0], main])
+            .is(1, "no")
+            .says("it belongs to production");
+        assert_eq!(protected.place.state(), before);
+        run(&[CI[0], CI[1], main]).is(0, "yes");
+    }
+}

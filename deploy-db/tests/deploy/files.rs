@@ -1,0 +1,160 @@
+//! Files as they should not be, and as they may be.
+
+use crate::place::Place;
+
+#[test]
+fn a_file_that_can_not_be_applied_stops_the_run_before_it_begins() {
+    let unusable: [(&str, &[u8], &str, Option<u64>); 6] = [
+        ("empty", b"", "has no statement", None),
+        ("comment", b"-- nothing\n", "has no statement", None),
+        ("latin", b"SELECT '\xe9';\n", "is not UTF-8", None),
+        ("nul", b"SELECT 1;\0\n", "NUL", None),
+        (
+            "commit",
+            b"CREATE TABLE b (x int);\nCOMMIT;\nCREATE TABLE c (x int);\n",
+            "it would begin or end the transaction",
+            Some(2),
+        ),
+        (
+            "syntax",
+            b"CREATE TABLE b (x int);\nSELECT 1;\nCREATE TABEL c (x int);\nSELECT 1;\nSELECT 2;\n",
+            "the parser cannot read it",
+            Some(3),
+        ),
+    ];
+    for place in Place::both() {
+        place.file("1_a.sql", "CREATE TABLE a (x int);");
+        for (name, content, message, line) in unusable {
+            let file = format!("2_{name}.sql");
+            place.file(&file, content);
+            let before = place.state();
+            let ran = place.deploy();
+            ran.is(1, "no").says(message).says(&file);
+            assert_eq!(ran.line(), line, "{name}");
+            assert_eq!(place.state(), before, "{name}");
+            std::fs::remove_file(place.path("migrations").join(&file)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_carriage_returns_are_no_trouble() {
+    for place in Place::both() {
+        place.file(
+            "1_a.sql",
+            b"\xef\xbb\xbfCREATE TABLE a (x int);\r\n\r\nINSERT INTO a\r\nVALUES (1);\r\n",
+        );
+        place.deployed();
+        assert_eq!(place.rows("SELECT x FROM a"), ["1"]);
+    }
+}
+
+#[test]
+fn an_error_at_run_time_rolls_the_file_back() {
+    for place in Place::both() {
+        place.file(
+            "1_a.sql",
+            "CREATE TABLE a (x int PRIMARY KEY);\nINSERT INTO a VALUES (1);\n\
+             INSERT INTO a VALUES (1);\nCREATE TABLE b (x int);\n",
+        );
+        let before = place.state();
+        let ran = place.deploy();
+        ran.is(1, "no").says("1_a.sql");
+        // SQLite is asked statement by statement; PostgreSQL names no place in this error.
+        assert_eq!(ran.line(), place.is_sqlite().then_some(3));
+        assert_eq!(place.state(), before);
+    }
+}
+
+#[test]
+fn a_file_of_which_the_engine_alone_knows_the_error_is_named_by_its_line() {
+    for place in Place::both() {
+        place.file(
+            "1_a.sql",
+            "CREATE TABLE a (x int);\nINSERT INTO a VALUES (1);\n\n\
+             INSERT INTO nowhere VALUES (1);\nCREATE TABLE b (x int);\n",
+        );
+        let before = place.state();
+        let ran = place.deploy();
+        ran.is(1, "no").says("nowhere");
+        assert_eq!(ran.line(), Some(4));
+        assert_eq!(place.state(), before);
+    }
+}
+
+#[test]
+fn what_came_before_the_file_that_failed_stays() {
+    for place in Place::both() {
+        place
+            .file("1_a.sql", "CREATE TABLE a (x int);")
+            .file("2_b.sql", "CREATE TABLE b (x int);")
+            .file(
+                "3_c.sql",
+                "CREATE TABLE c (x int);\nINSERT INTO nowhere VALUES (1);",
+            )
+            .file("4_d.sql", "CREATE TABLE d (x int);")
+            .file("5_e.sql", "CREATE TABLE e (x int);");
+        let ran = place.deploy();
+        ran.is(6, "yes")
+            .says("applied are 1_a.sql to 2_b.sql, not applied are 3_c.sql to 5_e.sql");
+        assert_eq!(place.ledger(), ["1", "2"]);
+        place.file("3_c.sql", "CREATE TABLE c (x int);");
+        place.deployed();
+        assert_eq!(place.ledger(), ["1", "2", "3", "4", "5"]);
+    }
+}
+
+#[test]
+fn no_migration_at_all_is_a_warning() {
+    for place in Place::both() {
+        let before = place.state();
+        let ran = place.deployed();
+        ran.is(0, "no");
+        assert_eq!(ran.found("warn").len(), 1);
+        assert_eq!(place.state(), before);
+    }
+}
+
+#[test]
+fn an_applied_file_that_says_something_else_now_stops_the_run() {
+    for place in Place::both() {
+        place.file("1_a.sql", "CREATE TABLE a (x int);");
+        place.deployed();
+        place.file("1_a.sql", "CREATE TABLE a (x  int); -- the same\r\n");
+        let ran = place.deployed();
+        assert_eq!(ran.found("warn").len(), 1);
+        place
+            .file("1_a.sql", "CREATE TABLE a (y int);")
+            .file("2_b.sql", "CREATE TABLE b (x int);");
+        place.deploy().is(1, "no").says("has other SQL");
+        assert_eq!(place.ledger(), ["1"]);
+    }
+}
+
+#[test]
+fn a_file_that_changes_the_mark_is_refused_however_it_does_so() {
+    for place in Place::both() {
+        place.file("1_a.sql", "CREATE TABLE a (x int);");
+        place.deploy().is(0, "yes");
+        // By name, which the parser sees; and from behind, which only the engine can.
+        let ways: [&str; 2] = if place.is_sqlite() {
+            [
+                "UPDATE lockstep_environment SET name = 'other' WHERE id = 1;",
+                "CREATE TRIGGER t AFTER INSERT ON a BEGIN \
+                    DELETE FROM lockstep_environment; END;\nINSERT INTO a VALUES (1);",
+            ]
+        } else {
+            [
+                "UPDATE lockstep.environment SET name = 'other' WHERE id = 1;",
+                "DO $$ BEGIN EXECUTE 'UPDATE lockstep' || '.environment SET protected = true'; \
+                    END $$;",
+            ]
+        };
+        for sql in ways {
+            place.file("2_b.sql", sql);
+            let before = place.state();
+            place.deploy().is(1, "no");
+            assert_eq!(place.state(), before, "{sql}");
+        }
+    }
+}

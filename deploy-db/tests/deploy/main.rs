@@ -1,0 +1,21 @@
+//! The program as it is run, against real SQLite files and a real PostgreSQL server.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be had fails its test"
+)]
+
+mod crowd;
+mod evidence;
+mod files;
+mod kill;
+mod library;
+mod network;
+mod place;
+mod postgres;
+mod postgres_files;
+mod refusals;
+mod roles;
+mod signals;
+mod sqlite;
+mod sqlite_rows;

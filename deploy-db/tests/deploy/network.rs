@@ -1,0 +1,322 @@
+//! PostgreSQL: connections that break, at the moments that matter.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use db_write::{ApplyError, Options, Stop};
+use tests::postgres_server::Server;
+
+use crate::place::{Place, Ran, until};
+
+/// What happens to a message of the client that holds the proxy's word.
+#[derive(Clone, Copy, PartialEq)]
+enum Cut {
+    /// The connection is closed on both sides, and the server never sees the message.
+    Before,
+    /// The server gets it and answers; the answer is thrown away.
+    AfterAnswer,
+    /// The server gets it, and both sides are closed at once.
+    After,
+}
+
+/// A proxy before the shared server that cuts one connection.
+struct Proxy {
+    port: u16,
+    /// Afterwards nobody is let through.
+    dead: Arc<AtomicBool>,
+    cuts: Arc<AtomicU32>,
+}
+
+impl Proxy {
+    /// Cuts at the message with `word` that comes after `skip` others with it, once.
+    fn start(word: &'static [u8], skip: u32, cut: Cut, dies: bool) -> Proxy {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dead = Arc::new(AtomicBool::new(false));
+        let cuts = Arc::new(AtomicU32::new(0));
+        let seen = Arc::new(AtomicU32::new(0));
+        let shared = (Arc::clone(&dead), Arc::clone(&cuts));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (dead, cuts, seen) = (shared.0.clone(), shared.1.clone(), seen.clone());
+                let client = client.unwrap();
+                if dead.load(Ordering::SeqCst) {
+                    continue;
+                }
+                std::thread::spawn(move || {
+                    let server =
+                        TcpStream::connect(("127.0.0.1", Server::shared().port())).unwrap();
+                    let muted = Arc::new(AtomicBool::new(false));
+                    let answered = Arc::new(AtomicBool::new(false));
+                    back(&server, &client, &muted, &answered);
+                    let (mut from, mut to) = (client, server);
+                    let mut buffer = vec![0; 1 << 16];
+                    while let Ok(count @ 1..) = from.read(&mut buffer) {
+                        let chunk = &buffer[..count];
+                        let hit = chunk.windows(word.len()).any(|part| part == word)
+                            && seen.fetch_add(1, Ordering::SeqCst) == skip;
+                        if hit {
+                            dead.store(dies, Ordering::SeqCst);
+                            muted.store(true, Ordering::SeqCst);
+                            if cut != Cut::Before {
+                                to.write_all(chunk).unwrap();
+                            }
+                            if cut == Cut::AfterAnswer {
+                                until("the answer", || answered.load(Ordering::SeqCst));
+                            }
+                            cuts.fetch_add(1, Ordering::SeqCst);
+                            break;
+                        }
+                        if to.write_all(chunk).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = from.shutdown(Shutdown::Both);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        Proxy { port, dead, cuts }
+    }
+
+    fn url(&self, place: &Place) -> String {
+        let server = Server::shared().port().to_string();
+        place.url.replace(&server, &self.port.to_string())
+    }
+
+    fn deploy(&self, place: &Place) -> Ran {
+        let url = self.url(place);
+        place.deploy_with(&[], &[("DATABASE_URL", &url)])
+    }
+
+    /// A session of the library's own through it, with little patience.
+    fn writer(&self, place: &Place) -> Box<dyn db_write::Writer> {
+        let target = settings::Target::parse(&self.url(place), std::path::Path::new(""));
+        let options = Options {
+            tool: "test",
+            run_id: "test".to_owned(),
+            actor: "test".to_owned(),
+            ledger: records::LedgerName::default(),
+            schema: None,
+            lock_timeout: Duration::from_secs(5),
+            patience: Duration::from_millis(300),
+            stop: Stop::default(),
+        };
+        db_write::open(&target.unwrap().0, options).unwrap()
+    }
+}
+
+fn back(
+    server: &TcpStream,
+    client: &TcpStream,
+    muted: &Arc<AtomicBool>,
+    answered: &Arc<AtomicBool>,
+) {
+    let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let (muted, answered) = (muted.clone(), answered.clone());
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if muted.load(Ordering::SeqCst) {
+                answered.store(true, Ordering::SeqCst);
+            } else if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
+
+const COMMIT: &[u8] = b"COMMIT\0";
+
+fn place_of_three() -> Place {
+    let place = Place::postgres();
+    place
+        .file("1_a.sql", "CREATE TABLE a (x int);")
+        .file("2_b.sql", "CREATE TABLE b (x int);")
+        .file("3_c.sql", "CREATE TABLE c (x int);");
+    place
+}
+
+#[track_caller]
+fn nobody_is_left(place: &Place) {
+    assert_eq!(
+        place.rows(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND application_name LIKE 'deploy-db%'"
+        ),
+        ["0"]
+    );
+}
+
+#[test]
+fn a_commit_that_never_arrived_is_not_applied() {
+    let place = place_of_three();
+    let proxy = Proxy::start(COMMIT, 0, Cut::Before, false);
+    let ran = proxy.deploy(&place);
+    ran.is(1, "no")
+        .says("the connection was lost in COMMIT, and the ledger shows that it was not committed");
+    assert_eq!(proxy.cuts.load(Ordering::SeqCst), 1);
+    assert_eq!(place.tables(), Vec::<String>::new());
+    nobody_is_left(&place);
+    proxy.deploy(&place).is(0, "yes");
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_is_applied_and_the_run_ends_there() {
+    let place = place_of_three();
+    let proxy = Proxy::start(COMMIT, 1, Cut::AfterAnswer, false);
+    let ran = proxy.deploy(&place);
+    ran.is(6, "yes")
+        .says("applied are 1_a.sql to 2_b.sql, not applied is 3_c.sql")
+        .says("the connection was lost in the file before it, and the deployment lock with it");
+    assert_eq!(place.ledger(), ["1", "2"]);
+    assert_eq!(
+        ran.json["facts"]["not_deployed"],
+        serde_json::json!(["3_c.sql"])
+    );
+    nobody_is_left(&place);
+    proxy.deploy(&place).is(0, "yes");
+    assert_eq!(place.ledger(), ["1", "2", "3"]);
+}
+
+#[test]
+fn the_last_commit_whose_answer_was_lost_is_a_success() {
+    for cut in [Cut::AfterAnswer, Cut::After] {
+        let place = place_of_three();
+        let proxy = Proxy::start(COMMIT, 2, cut, false);
+        let ran = proxy.deploy(&place);
+        // Closed at once, the server may read the end of the connection or the message first.
+        if cut == Cut::After && ran.code == Some(6) {
+            ran.is(6, "yes").says("not applied is 3_c.sql");
+            assert_eq!(place.ledger(), ["1", "2"]);
+            continue;
+        }
+        ran.is(0, "yes");
+        assert_eq!(ran.found("warn"), Vec::<String>::new());
+        assert_eq!(place.ledger(), ["1", "2", "3"]);
+        assert_eq!(
+            ran.json["facts"]["ledger_state"].as_str().unwrap(),
+            place.rows("SELECT ledger_state FROM lockstep.schema")[0]
+        );
+    }
+}
+
+#[test]
+fn a_commit_into_a_server_that_is_gone_can_not_be_told() {
+    for cut in [Cut::Before, Cut::AfterAnswer] {
+        let place = place_of_three();
+        let proxy = Proxy::start(COMMIT, 0, cut, true);
+        let set = migrations::discover(
+            &place.path("migrations"),
+            None,
+            migrations::Dialect::Postgres,
+        );
+        let mut writer = proxy.writer(&place);
+        writer.lock(Duration::ZERO, &mut |_| {}).unwrap();
+        let ended = writer.apply(&set.unwrap().migrations[0], None, &mut |_| {});
+        assert!(proxy.dead.load(Ordering::SeqCst));
+        assert!(
+            matches!(&ended, Err(ApplyError::Unknown(cause))
+                if cause.message.contains("what was committed can't be read")),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_connection_lost_in_a_file_is_rolled_back_before_the_answer() {
+    let place = place_of_three();
+    place.file(
+        "2_b.sql",
+        "CREATE TABLE b (x int);\nSELECT 'long', pg_sleep(60);",
+    );
+    let proxy = Proxy::start(b"'long'", 0, Cut::After, false);
+    let ran = proxy.deploy(&place);
+    ran.is(6, "yes").says("the server rolled it back");
+    nobody_is_left(&place);
+    assert_eq!(place.ledger(), ["1"]);
+    assert_eq!(place.rows("SELECT to_regclass('b') IS NULL"), ["t"]);
+}
+
+#[test]
+fn a_connection_lost_before_commit_to_a_server_that_is_gone_is_not_committed() {
+    let place = place_of_three();
+    let proxy = Proxy::start(b"CREATE TABLE a", 0, Cut::Before, true);
+    let set = migrations::discover(
+        &place.path("migrations"),
+        None,
+        migrations::Dialect::Postgres,
+    );
+    let mut writer = proxy.writer(&place);
+    writer.lock(Duration::ZERO, &mut |_| {}).unwrap();
+    let ended = writer.apply(&set.unwrap().migrations[0], None, &mut |_| {});
+    assert!(
+        matches!(&ended, Err(ApplyError::Undone(cause))
+            if cause.class == contract::Class::Unavailable
+            && cause.message.contains("not asked to commit")),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_connection_lost_outside_a_transaction_leaves_a_dirty_row() {
+    let place = place_of_three();
+    place.file(
+        "2_b.sql",
+        "-- lockstep: no-transaction\nCREATE TABLE b (x int);\nSELECT 'long', pg_sleep(60);\n",
+    );
+    let proxy = Proxy::start(b"'long'", 0, Cut::After, false);
+    let ran = proxy.deploy(&place);
+    ran.is(6, "yes").says("mark-migrations --resolve 2");
+    assert_eq!(ran.line(), Some(3));
+    assert_eq!(place.ledger(), ["1", "2!"]);
+    nobody_is_left(&place);
+}
+
+#[test]
+fn a_started_row_that_never_arrived_is_no_dirty_row() {
+    let place = place_of_three();
+    place.file(
+        "2_b.sql",
+        "-- lockstep: no-transaction\nCREATE TABLE b (x int);\n",
+    );
+    let proxy = Proxy::start(COMMIT, 1, Cut::Before, false);
+    proxy.deploy(&place).is(6, "yes").says("not committed");
+    assert_eq!(place.ledger(), ["1"]);
+    let place = place_of_three();
+    place.file(
+        "2_b.sql",
+        "-- lockstep: no-transaction\nCREATE TABLE b (x int);\n",
+    );
+    let proxy = Proxy::start(COMMIT, 1, Cut::AfterAnswer, false);
+    proxy
+        .deploy(&place)
+        .is(6, "yes")
+        .says("nothing of it ran")
+        .says("--resolve 2");
+    assert_eq!(place.ledger(), ["1", "2!"]);
+    assert_eq!(place.rows("SELECT to_regclass('b') IS NULL"), ["t"]);
+}
+
+#[test]
+fn a_server_that_dies_in_a_file_and_comes_back_has_rolled_back() {
+    let server: &'static Server = Box::leak(Box::new(Server::start(&[])));
+    let place = Place::on(server, server.create_database());
+    place
+        .file("1_a.sql", "CREATE TABLE a (x int);")
+        .file("2_b.sql", "CREATE TABLE b (x int);\nSELECT pg_sleep(60);");
+    let child = place.command().spawn().unwrap();
+    until("the sleep", || {
+        place.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == ["1"]
+    });
+    server.stop("immediate");
+    server.boot();
+    let ran = Ran::of(child);
+    ran.is(6, "yes").says("the server rolled it back");
+    assert_eq!(place.ledger(), ["1"]);
+    server.stop("immediate");
+}

@@ -1,0 +1,367 @@
+//! A folder with settings, migrations and a database, and the program run in it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tests::postgres_server::Server;
+
+pub(crate) const TOML: &str = "
+[environments.dev]
+protected = false
+
+[environments.production]
+
+[migrations]
+dir = \"migrations\"
+";
+
+pub(crate) struct Place {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) url: String,
+    engine: Engine,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(PathBuf),
+    Postgres {
+        server: &'static Server,
+        database: String,
+    },
+}
+
+/// What one run of the program came to.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) json: Value,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    /// With an empty SQLite file.
+    pub(crate) fn sqlite() -> Place {
+        Place::sqlite_in(tempfile::tempdir().unwrap())
+    }
+
+    /// The same in memory, where the system has such a place: for what is about many commits, and
+    /// not about the disk.
+    pub(crate) fn sqlite_in_memory() -> Place {
+        let memory = Path::new("/dev/shm");
+        Place::sqlite_in(match memory.is_dir() {
+            true => tempfile::tempdir_in(memory).unwrap(),
+            false => tempfile::tempdir().unwrap(),
+        })
+    }
+
+    fn sqlite_in(dir: tempfile::TempDir) -> Place {
+        let path = dir.path().join("app.db");
+        std::fs::write(&path, "").unwrap();
+        Place::new(dir, "sqlite:app.db".to_owned(), Engine::Sqlite(path))
+    }
+
+    /// With an empty database on the shared server.
+    pub(crate) fn postgres() -> Place {
+        let server = Server::shared();
+        Place::on(server, server.create_database())
+    }
+
+    /// With an empty database on either engine, one after the other.
+    pub(crate) fn both() -> [Place; 2] {
+        [Place::sqlite(), Place::postgres()]
+    }
+
+    pub(crate) fn on(server: &'static Server, database: String) -> Place {
+        let url = server.url(&database);
+        let engine = Engine::Postgres { server, database };
+        Place::new(tempfile::tempdir().unwrap(), url, engine)
+    }
+
+    fn new(dir: tempfile::TempDir, url: String, engine: Engine) -> Place {
+        std::fs::write(dir.path().join("lockstep.toml"), TOML).unwrap();
+        std::fs::create_dir(dir.path().join("migrations")).unwrap();
+        Place { dir, url, engine }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn toml(&self, more: &str) {
+        std::fs::write(self.path("lockstep.toml"), format!("{TOML}{more}")).unwrap();
+    }
+
+    /// Writes a migration; returns the place for the next one.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> &Place {
+        std::fs::write(self.path("migrations").join(name), content).unwrap();
+        self
+    }
+
+    /// The program, to be run in this folder for the environment `dev`, outside CI.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deploy-db"));
+        command
+            .args(["--format", "json"])
+            .env_clear()
+            .env("DATABASE_URL", &self.url)
+            .env("LOCKSTEP_ENV", "dev")
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn deploy(&self) -> Ran {
+        self.deploy_with(&[], &[])
+    }
+
+    pub(crate) fn deploy_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.command();
+        command.args(args).envs(variables.iter().copied());
+        Ran::of(command.spawn().unwrap())
+    }
+
+    /// Deploys what has to succeed.
+    #[track_caller]
+    pub(crate) fn deployed(&self) -> Ran {
+        let ran = self.deploy();
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        ran
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite(_))
+    }
+
+    pub(crate) fn database(&self) -> &Path {
+        match &self.engine {
+            Engine::Sqlite(path) => path,
+            Engine::Postgres { .. } => panic!("no file"),
+        }
+    }
+
+    pub(crate) fn connect_sqlite(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.database()).unwrap()
+    }
+
+    pub(crate) fn connect_postgres(&self) -> postgres::Client {
+        match &self.engine {
+            Engine::Sqlite(_) => panic!("no server"),
+            Engine::Postgres { server, database } => server.connect(database),
+        }
+    }
+
+    pub(crate) fn execute(&self, sql: &str) {
+        match &self.engine {
+            Engine::Sqlite(_) => self.connect_sqlite().execute_batch(sql).unwrap(),
+            Engine::Postgres { .. } => self.connect_postgres().batch_execute(sql).unwrap(),
+        }
+    }
+
+    /// The first column of every row, as text.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
+        match &self.engine {
+            Engine::Sqlite(_) => {
+                let connection = self.connect_sqlite();
+                let mut statement = connection.prepare(sql).unwrap();
+                let rows = statement.query_map([], |row| row.get::<_, rusqlite::types::Value>(0));
+                rows.unwrap()
+                    .map(|value| match value.unwrap() {
+                        rusqlite::types::Value::Integer(number) => number.to_string(),
+                        rusqlite::types::Value::Text(text) => text,
+                        other => format!("{other:?}"),
+                    })
+                    .collect()
+            }
+            Engine::Postgres { .. } => {
+                let messages = self.connect_postgres().simple_query(sql).unwrap();
+                messages
+                    .iter()
+                    .filter_map(|message| match message {
+                        postgres::SimpleQueryMessage::Row(row) => {
+                            Some(row.get(0).unwrap_or("NULL").to_owned())
+                        }
+                        _ => None,
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    pub(crate) fn table(&self, table: &str) -> String {
+        match &self.engine {
+            Engine::Sqlite(_) => format!("lockstep_{table}"),
+            Engine::Postgres { .. } => format!("lockstep.{table}"),
+        }
+    }
+
+    /// The versions in the ledger in their order, with `!` after a dirty one.
+    pub(crate) fn ledger(&self) -> Vec<String> {
+        self.rows(&format!(
+            "SELECT version || CASE state WHEN 'applied' THEN '' ELSE '!' END FROM {} ORDER BY position",
+            self.table("migrations")
+        ))
+    }
+
+    /// Every table that there is, Lockstep's too.
+    pub(crate) fn tables(&self) -> Vec<String> {
+        self.rows(match &self.engine {
+            Engine::Sqlite(_) => {
+                "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+            }
+            Engine::Postgres { .. } => {
+                "SELECT n.nspname || '.' || c.relname FROM pg_class c \
+                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') \
+                 AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+            }
+        })
+    }
+
+    /// Everything that a refusal must leave as it was: files with their bytes; schemas, tables.
+    pub(crate) fn state(&self) -> Vec<(String, Vec<u8>)> {
+        let mut state: Vec<(String, Vec<u8>)> = std::fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.file_type().unwrap().is_file())
+            .map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                (name, std::fs::read(entry.path()).unwrap())
+            })
+            .collect();
+        if !self.is_sqlite() {
+            let schemas = self.rows("SELECT nspname FROM pg_namespace ORDER BY 1");
+            state.push((schemas.join(" "), Vec::new()));
+            state.push((self.tables().join(" "), Vec::new()));
+        }
+        state.sort();
+        state
+    }
+
+    pub(crate) fn target(&self) -> settings::Target {
+        let target = match &self.engine {
+            Engine::Sqlite(path) => {
+                settings::Target::parse(&format!("sqlite:{}", path.display()), Path::new(""))
+            }
+            Engine::Postgres { .. } => settings::Target::parse(&self.url, Path::new("")),
+        };
+        target.unwrap().0
+    }
+
+    /// A session of the library's own.
+    pub(crate) fn writer(&self) -> Box<dyn db_write::Writer> {
+        let options = db_write::Options {
+            tool: "test",
+            run_id: "test".to_owned(),
+            actor: "test".to_owned(),
+            ledger: records::LedgerName::default(),
+            schema: None,
+            lock_timeout: Duration::from_secs(5),
+            patience: Duration::from_secs(10),
+            stop: db_write::Stop::default(),
+        };
+        db_write::open(&self.target(), options).unwrap()
+    }
+
+    /// Marks the database, as `mark-db` would.
+    pub(crate) fn mark(&self, environment: &str, protected: bool) {
+        let mark = db_write::NewMark {
+            environment: environment.to_owned(),
+            protected,
+            uuid: contract::new_uuid(),
+        };
+        self.writer().write_mark(&mark).unwrap();
+    }
+}
+
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "exit {:?}, changed {}, {}\nfailed {:#?}\nwarned {:#?}\nerror {}\n{}",
+            self.code,
+            self.json["changed"],
+            self.json["summary"],
+            self.failed(),
+            self.found("warn"),
+            self.json["error"],
+            self.stderr
+        )
+    }
+}
+
+impl Ran {
+    pub(crate) fn of(child: Child) -> Ran {
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let json = serde_json::from_str(&stdout)
+            .unwrap_or_else(|error| panic!("{error}: {stdout:?} {stderr}"));
+        Ran {
+            code: output.status.code(),
+            json,
+            stderr,
+        }
+    }
+
+    /// Ids of the checks that failed, with the subject and the message.
+    pub(crate) fn failed(&self) -> Vec<String> {
+        self.found("fail")
+    }
+
+    pub(crate) fn found(&self, status: &str) -> Vec<String> {
+        self.json["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|finding| finding["status"] == status)
+            .map(|finding| {
+                let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+                format!("{} {}: {}", text("check"), text("subject"), text("message"))
+            })
+            .collect()
+    }
+
+    /// The line of the first finding that has one.
+    pub(crate) fn line(&self) -> Option<u64> {
+        self.json["findings"]
+            .as_array()?
+            .iter()
+            .find_map(|finding| finding["location"]["line"].as_u64())
+    }
+
+    /// Exit code and `changed`, which have to agree with each other.
+    #[track_caller]
+    pub(crate) fn is(&self, code: i32, changed: &str) -> &Ran {
+        assert_eq!(
+            (self.code, self.json["changed"].as_str()),
+            (Some(code), Some(changed)),
+            "{self:#?}"
+        );
+        assert_eq!(self.json["exit_code"], code);
+        self
+    }
+
+    /// The result as text, with quotes as they are.
+    fn text(&self) -> String {
+        self.json.to_string().replace("\\\"", "\"")
+    }
+
+    /// Some finding or the error says this.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) -> &Ran {
+        assert!(self.text().contains(text), "{text}: {self:#?}");
+        self
+    }
+}
+
+/// Waits for something that will be, and gives up late.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what} never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,236 @@
+//! SIGTERM and SIGINT, wherever they hit.
+
+use std::process::Child;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::place::{Place, Ran, until};
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// Sends the signal until the program has ended: one that came before the handlers would have
+/// killed it, so the first is sent once it is known to be at work.
+fn ended_by(child: Child, which: Signal) -> Ran {
+    signal(&child, which);
+    Ran::of(child)
+}
+
+/// SQL that runs for far longer than any test, and can be cancelled.
+fn long(place: &Place) -> &'static str {
+    if place.is_sqlite() {
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e12) \
+         SELECT count(*) FROM n;"
+    } else {
+        "SELECT pg_sleep(600);"
+    }
+}
+
+/// Waits until the program is in the long statement.
+fn until_long(place: &Place) {
+    if place.is_sqlite() {
+        // What the file did before it is in the journal.
+        let journal = place.path("app.db-journal");
+        until("the journal", || journal.exists());
+    } else {
+        until("the sleep", || {
+            place.rows(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
+                 AND datname = current_database()",
+            ) == ["1"]
+        });
+    }
+}
+
+#[test]
+fn a_long_statement_is_cancelled_and_rolled_back() {
+    for place in Place::both() {
+        place
+            .file(
+                "1_a.sql",
+                format!("CREATE TABLE a (x int);\n{}", long(&place)),
+            )
+            .file("2_b.sql", "CREATE TABLE b (x int);");
+        for which in [Signal::TERM, Signal::INT] {
+            let child = place.command().spawn().unwrap();
+            until_long(&place);
+            let ran = ended_by(child, which);
+            ran.is(1, "no").says("stopped by a signal");
+            assert_eq!(place.tables(), Vec::<String>::new());
+        }
+        place.file("1_a.sql", "CREATE TABLE a (x int);");
+        place.file(
+            "2_b.sql",
+            format!("CREATE TABLE b (x int);\n{}", long(&place)),
+        );
+        let child = place.command().spawn().unwrap();
+        until("the first file", || {
+            place.tables().iter().any(|table| {
+                table.ends_with("lockstep_migrations") || table == "lockstep.migrations"
+            })
+        });
+        until_long(&place);
+        let ran = ended_by(child, Signal::TERM);
+        ran.is(6, "yes").says("applied is 1_a.sql");
+        assert_eq!(place.ledger(), ["1"]);
+    }
+}
+
+#[test]
+fn a_statement_outside_a_transaction_is_cancelled_and_its_row_is_dirty() {
+    for place in Place::both() {
+        place.file(
+            "1_a.sql",
+            format!(
+                "-- lockstep: no-transaction\nCREATE TABLE a (x int);\n{}\n",
+                long(&place)
+            ),
+        );
+        let child = place.command().spawn().unwrap();
+        if place.is_sqlite() {
+            until("the table", || place.tables().contains(&"a".to_owned()));
+        } else {
+            until_long(&place);
+        }
+        let ran = ended_by(child, Signal::TERM);
+        ran.is(6, "yes")
+            .says("stopped by a signal")
+            .says("--resolve 1");
+        assert_eq!(place.ledger(), ["1!"]);
+    }
+}
+
+#[test]
+fn the_wait_for_the_lock_ends_at_once() {
+    for place in Place::both() {
+        place.file("1_a.sql", "CREATE TABLE a (x int);");
+        let before = place.tables();
+        let mut holder = place.writer();
+        holder.lock(Duration::ZERO, &mut |_| {}).unwrap();
+        let mut child = place
+            .command()
+            .args(["--wait-lock", "10m"])
+            .spawn()
+            .unwrap();
+        let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+        assert!(
+            line.contains("waiting for the deployment lock, held by test"),
+            "{line}"
+        );
+        signal(&child, Signal::TERM);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        drop(holder);
+        assert_eq!(place.tables(), before);
+    }
+}
+
+#[test]
+fn the_wait_for_a_table_ends_at_once() {
+    let place = Place::postgres();
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    place.deployed();
+    place.file("2_b.sql", "ALTER TABLE a ADD y int;");
+    let mut reader = place.connect_postgres();
+    reader
+        .batch_execute("BEGIN; LOCK a IN ACCESS SHARE MODE")
+        .unwrap();
+    let child = place
+        .command()
+        .args(["--lock-timeout", "10m"])
+        .spawn()
+        .unwrap();
+    until("the wait", || {
+        place.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
+    });
+    ended_by(child, Signal::INT)
+        .is(1, "no")
+        .says("stopped by a signal");
+    // The same where the file waits without a limit of its own.
+    place.file("2_b.sql", "SET lock_timeout = 0;\nALTER TABLE a ADD y int;");
+    let child = place
+        .command()
+        .args(["--lock-timeout", "1ms"])
+        .spawn()
+        .unwrap();
+    until("the wait", || {
+        place.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
+    });
+    ended_by(child, Signal::INT).is(1, "no");
+    assert_eq!(place.ledger(), ["1"]);
+}
+
+#[test]
+fn the_wait_for_a_writer_ends_at_once() {
+    let place = Place::sqlite();
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    let writer = place.connect_sqlite();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let child = place
+        .command()
+        .args(["--lock-timeout", "10m"])
+        .spawn()
+        .unwrap();
+    let lock = place.path("app.db.lockstep-lock");
+    until("the lock", || {
+        std::fs::read_to_string(&lock).is_ok_and(|text| text.contains("deploy-db"))
+    });
+    ended_by(child, Signal::TERM)
+        .is(1, "no")
+        .says("stopped by a signal");
+    assert!(!lock.exists());
+}
+
+#[test]
+fn between_files_and_anywhere_else_the_answer_is_true() {
+    for place in Place::both() {
+        let mut pending = 60;
+        for number in 1..=pending {
+            place.file(
+                &format!("{number}_t.sql"),
+                format!("CREATE TABLE t{number} (x int);"),
+            );
+        }
+        let mut delay = Duration::from_millis(1);
+        for round in 0..40 {
+            let mut command = place.command();
+            let child = command.spawn().unwrap();
+            std::thread::sleep(delay);
+            delay += Duration::from_millis(2);
+            signal(
+                &child,
+                if round % 2 == 0 {
+                    Signal::TERM
+                } else {
+                    Signal::INT
+                },
+            );
+            let output = child.wait_with_output().unwrap();
+            let tables = place.tables();
+            let there = tables
+                .iter()
+                .filter(|name| name.trim_start_matches("public.").starts_with('t'));
+            let left = 60 - there.count();
+            let applied = pending - left;
+            if tables.iter().any(|table| table.ends_with("migrations")) {
+                assert_eq!(place.ledger().len(), 60 - left);
+            }
+            match output.status.code() {
+                Some(0) => assert_eq!(left, 0),
+                Some(1) => assert_eq!(applied, 0),
+                Some(6) => assert!(applied > 0 && left > 0, "{applied} {left}"),
+                // Before the handlers were there.
+                None => assert_eq!(applied, 0),
+                code => panic!("{code:?}: {}", String::from_utf8_lossy(&output.stderr)),
+            }
+            pending = left;
+            if pending == 0 {
+                break;
+            }
+        }
+    }
+}
