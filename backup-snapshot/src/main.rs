@@ -1,0 +1,305 @@
+//! Backs the database up into a snapshot that carries the proof of its content.
+//!
+//! Copies or dumps the database as of one moment, digests every row of it, reads back what it
+//! wrote and gives the folder its name when it is whole. Reads the database only; writes nothing
+//! but that folder. A copy of production is production, so the guards of an action apply.
+//!
+//! It restores nothing, and deletes nothing but what its own killed runs left behind.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use contract::{Check, Class, Failure, Report, Run, Tool};
+use guards::Action;
+use jiff::Timestamp;
+use records::{LedgerName, Survey};
+use settings::{Resolved, TargetArgs};
+use snapshots::manifest::{self, Manifest};
+use snapshots::publish::{self, Partial};
+use snapshots::{Phase, files, git, storage};
+
+mod failure;
+mod libpq;
+mod outside;
+mod source;
+
+use failure::failed;
+use source::{Source, Taken};
+
+const TOOL: Tool = contract::tool!(&CHECKS);
+
+const STORAGE_LASTS: Check = Check {
+    id: "storage-lasts",
+    holds: "what is stored in the snapshots' folder outlives the machine, or is stored elsewhere too",
+    remedy: "name a folder on a disk that lasts with [backup] dir, or store the snapshot elsewhere \
+             with [backup] publish",
+};
+
+const CONTENT_DIGESTED: Check = Check {
+    id: "content-digested",
+    holds: "every row is counted and digested from what was written",
+    remedy: "none is needed where the reason says so: the snapshot holds it, or a restore makes it anew",
+};
+
+const SNAPSHOT_WHOLE: Check = Check {
+    id: "snapshot-whole",
+    holds: "the snapshot was read back, and is what its manifest says",
+    remedy: "look for faults of the disk, and take another snapshot",
+};
+
+const STORED_ELSEWHERE: Check = Check {
+    id: "stored-elsewhere",
+    holds: "the command of [backup] publish stored the snapshot elsewhere",
+    remedy: "mend the command or its credentials, and take another snapshot",
+};
+
+const RUNS_ENDED: Check = Check {
+    id: "runs-ended",
+    holds: "every earlier run in the snapshots' folder ended well",
+    remedy: "none is needed: what a killed run left is removed",
+};
+
+const OWN: [Check; 6] = [
+    STORAGE_LASTS,
+    CONTENT_DIGESTED,
+    SNAPSHOT_WHOLE,
+    STORED_ELSEWHERE,
+    RUNS_ENDED,
+    settings::SETTINGS_USED,
+];
+
+const CHECKS: [Check; OWN.len() + guards::CHECKS.len()] = contract::join([&OWN, &guards::CHECKS]);
+
+#[derive(clap::Args)]
+struct Args {
+    /// Folder of the snapshots, instead of dir in [backup] of lockstep.toml.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+fn main() -> ExitCode {
+    contract::run(&TOOL, |args: Args, run| backup(&args, run))
+}
+
+fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
+    let resolved = args.target.load(run)?;
+    let mut report = Report::default();
+    settings::report(&resolved.warnings, &mut report);
+    let dir = folder(args, &resolved)?;
+    let publish = outside::command(&resolved.settings.backup.publish)?;
+    let ledger = LedgerName::new(resolved.settings.migrations.ledger.as_deref())?;
+
+    let mut source = Source::open(&resolved, &ledger, run)?;
+    let survey = source.survey()?;
+    if survey.mark.is_some() {
+        run.target_identity(&survey.identity());
+    }
+    let expected = data_expected(&dir, &resolved, &mut report)?;
+    let judge =
+        |survey: &Survey| guards::judge_target(Action::Other, &resolved, survey, expected.clone());
+    guards::report(&judge(&survey), &mut report);
+    lasting(&dir, publish.is_some(), &survey, &mut report)?;
+    if report.counts().fail > 0 {
+        return Ok(refused(report));
+    }
+
+    swept(&dir, &mut report)?;
+    let started = Timestamp::now();
+    let environment = resolved.environment.as_deref().unwrap_or_default();
+    let id = publish::short_id().map_err(failed)?;
+    let name = publish::snapshot_name(started, environment, id);
+    let partial = Partial::create(&dir, &name).map_err(failed)?;
+    let progress = RefCell::new(run.progress("backed up"));
+    let taken = source.take(
+        partial.path(),
+        &|survey| guards::allowed(&judge(survey)),
+        &|phase, done, total| {
+            // Of SQLite's phases the longest; PostgreSQL has one.
+            if matches!(phase, Phase::Compress | Phase::Dump) {
+                progress.borrow_mut().at(done, total.unwrap_or(0));
+            }
+        },
+    )?;
+    let (survey, mut content) = match taken {
+        Taken::Whole(survey, content) => (survey, *content),
+        // Somebody marked or emptied the database since it was looked at.
+        Taken::Refused(survey) => {
+            guards::report(&judge(&survey), &mut report);
+            return Ok(refused(report));
+        }
+    };
+    let backup = &resolved.settings.backup;
+    let copied = files::copy(resolved.settings.folder(), &backup.files, partial.path());
+    content.files.extend(copied.map_err(failed)?);
+    let manifest = Manifest {
+        format: manifest::FORMAT.to_owned(),
+        id: name,
+        tool: TOOL.name.to_owned(),
+        version: TOOL.version.to_owned(),
+        environment: environment.to_owned(),
+        target_identity: survey.identity(),
+        target: resolved.target.identity_hint(),
+        ledger_state: migrations::ledger_state(survey.rows()),
+        started_at: snapshots::rfc3339(started),
+        completed_at: snapshots::rfc3339(Timestamp::now()),
+        git: git::look(&dir_or_here(resolved.settings.folder())).map_err(failed)?,
+        content,
+    };
+    manifest.write(partial.path()).map_err(failed)?;
+    let path = partial.publish().map_err(failed)?;
+
+    describe(&manifest, &path, &mut report);
+    if Manifest::read(&path).map_err(failed)? == manifest {
+        report.held(&SNAPSHOT_WHOLE, &manifest.id);
+    } else {
+        report.broken(
+            &SNAPSHOT_WHOLE,
+            &manifest.id,
+            "its manifest is not the one that was written",
+        );
+    }
+    if let Some(command) = publish {
+        run.say("storing the snapshot elsewhere");
+        outside::store(&command, &path, &STORED_ELSEWHERE, &mut report)?;
+    }
+    if report.counts().fail == 0 {
+        let tables = counted(manifest.content.tables.len() as u64, "table");
+        let rows = counted(manifest.rows(), "row");
+        report.summary(format!("{} with {rows} in {tables}", manifest.id));
+    }
+    Ok(report)
+}
+
+/// `1 table`, `2 tables`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn refused(mut report: Report) -> Report {
+    report.summary("refused; nothing was written");
+    report
+}
+
+fn folder(args: &Args, resolved: &Resolved) -> Result<PathBuf, Failure> {
+    let dir = args
+        .dir
+        .clone()
+        .or_else(|| resolved.settings.backup.dir.clone());
+    dir.ok_or_else(|| {
+        Failure::new(
+            Class::Usage,
+            "cannot tell where snapshots go: no folder is named",
+        )
+        .remedy("name one with --dir, or with dir in [backup] of lockstep.toml")
+    })
+}
+
+fn dir_or_here(folder: &Path) -> PathBuf {
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder.to_owned()
+    }
+}
+
+/// A protected database is not backed up to where its snapshot is lost with the machine.
+fn lasting(
+    dir: &Path,
+    stored_elsewhere: bool,
+    survey: &Survey,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let place = storage::look(dir).map_err(failed)?;
+    let subject = dir.display().to_string();
+    let lasts = storage::outlives(&place, |name| {
+        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    });
+    match lasts {
+        Ok(()) => report.held(&STORAGE_LASTS, subject),
+        Err(_) if stored_elsewhere => report.held(&STORAGE_LASTS, "[backup] publish"),
+        Err(ephemeral) if survey.mark.as_ref().is_some_and(|mark| !mark.protected) => {
+            report.warned(&STORAGE_LASTS, subject, ephemeral.reason)
+        }
+        Err(ephemeral) => report.broken(&STORAGE_LASTS, subject, ephemeral.reason),
+    };
+    Ok(())
+}
+
+/// Why the database should have tables: the newest snapshot of this environment has some.
+fn data_expected(
+    dir: &Path,
+    resolved: &Resolved,
+    report: &mut Report,
+) -> Result<Option<String>, Failure> {
+    for name in publish::snapshots(dir).map_err(failed)?.iter().rev() {
+        let manifest = match Manifest::read(&dir.join(name)) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                report.warned(&RUNS_ENDED, name, failed(error).line());
+                continue;
+            }
+        };
+        if Some(manifest.environment.as_str()) == resolved.environment.as_deref() {
+            let tables = manifest.content.tables.len();
+            return Ok((tables > 0).then(|| format!("its snapshot {name} has {tables} tables")));
+        }
+    }
+    Ok(None)
+}
+
+fn swept(dir: &Path, report: &mut Report) -> Result<(), Failure> {
+    for leftover in publish::sweep(dir).map_err(failed)? {
+        let path = leftover.path.display().to_string();
+        if leftover.removed {
+            report.warned(
+                &RUNS_ENDED,
+                path,
+                "a run was killed; what it left is removed",
+            );
+        } else {
+            report.skipped(&RUNS_ENDED, path, "a run is still at work");
+        }
+    }
+    Ok(())
+}
+
+fn describe(manifest: &Manifest, path: &Path, report: &mut Report) {
+    let content = &manifest.content;
+    report.held(
+        &CONTENT_DIGESTED,
+        counted(content.tables.len() as u64, "table"),
+    );
+    for skipped in &content.skipped {
+        report.skipped(&CONTENT_DIGESTED, &skipped.name, &skipped.reason);
+    }
+    for warning in &content.warnings {
+        report.warned(&CONTENT_DIGESTED, "database", warning);
+    }
+    let artefact = content
+        .files
+        .iter()
+        .find(|file| file.path == content.database.file);
+    report
+        .fact("snapshot", &manifest.id)
+        .fact(
+            "path",
+            std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        )
+        .fact("ledger_state", &manifest.ledger_state)
+        .fact("consistent_at", &content.consistent_at)
+        .fact("completed_at", &manifest.completed_at)
+        .fact("tables", content.tables.len())
+        .fact("rows", manifest.rows())
+        .fact("raw_bytes", content.database.raw_size)
+        .fact("stored_bytes", artefact.map(|file| file.size))
+        .fact("sha256", artefact.map(|file| &file.sha256))
+        .fact("digest_scheme", &content.digest_scheme)
+        .fact("engine_version", &content.engine.version)
+        .fact("source_held_ms", content.source_held_ms)
+        .fact("writers_waited", content.writers_waited)
+        .fact("git_commit", manifest.git.as_ref().map(|git| &git.commit));
+}

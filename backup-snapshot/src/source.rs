@@ -1,0 +1,153 @@
+//! The database that is backed up: a session on either engine, and what is taken through it.
+
+use std::path::Path;
+
+use contract::{Class, Failure, Run};
+use db_connect::{Link, Route};
+use db_read::SqliteSession;
+use postgres::Client;
+use records::{LedgerName, PostgresRecords, SqliteRecords, Survey};
+use settings::{PostgresTarget, Resolved, Target};
+use snapshots::{Content, Error, Progress, postgres as pg, sqlite};
+
+use crate::failure::failed;
+use crate::{TOOL, libpq};
+
+/// A session that was opened for the snapshot. What the guards judge is read in it.
+pub(crate) struct Source<'a> {
+    session: Session<'a>,
+    ledger: &'a LedgerName,
+    resolved: &'a Resolved,
+}
+
+enum Session<'a> {
+    Sqlite(Box<SqliteSession>),
+    Postgres(Box<Link>, &'a PostgresTarget),
+}
+
+/// What became of a snapshot.
+pub(crate) enum Taken {
+    /// It is written. The survey is of the very moment that is in it.
+    Whole(Survey, Box<Content>),
+    /// Nothing is written: at the snapshot's moment the guards no longer allow it.
+    Refused(Survey),
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn open(
+        resolved: &'a Resolved,
+        ledger: &'a LedgerName,
+        run: &Run,
+    ) -> Result<Source<'a>, Failure> {
+        let name = format!("{}/{}", TOOL.name, run.run_id());
+        let session = match &resolved.target {
+            Target::Sqlite(target) => {
+                // Its transaction is the one that the copy is made in.
+                let session = SqliteSession::open(target, &db_read::Options::new(name))?;
+                Session::Sqlite(Box::new(session))
+            }
+            Target::Postgres(target) => {
+                let link = db_connect::connect(target, &db_connect::Options::new(name))?;
+                direct(&link)?;
+                for warning in &link.warnings {
+                    run.say(warning);
+                }
+                Session::Postgres(Box::new(link), target)
+            }
+        };
+        Ok(Source {
+            session,
+            ledger,
+            resolved,
+        })
+    }
+
+    pub(crate) fn survey(&mut self) -> Result<Survey, Failure> {
+        Ok(match &mut self.session {
+            Session::Sqlite(session) => {
+                SqliteRecords::new(session.connection(), self.ledger).survey(session.path())?
+            }
+            Session::Postgres(link, target) => {
+                PostgresRecords::new(&mut link.client, self.ledger).survey(target)?
+            }
+        })
+    }
+
+    /// Takes the snapshot's content into `folder`. `allowed` judges what is found in the
+    /// snapshot's own moment.
+    pub(crate) fn take(
+        mut self,
+        folder: &Path,
+        allowed: &dyn Fn(&Survey) -> bool,
+        progress: Progress<'_>,
+    ) -> Result<Taken, Failure> {
+        let survey = self.survey()?;
+        let ledger = self.ledger;
+        match self.session {
+            Session::Sqlite(session) => {
+                if !allowed(&survey) {
+                    return Ok(Taken::Refused(survey));
+                }
+                let own = [
+                    ledger.sqlite_table("migrations"),
+                    ledger.sqlite_table("schema"),
+                ];
+                let content = sqlite::snapshot(&sqlite::Request {
+                    source: session.connection(),
+                    folder,
+                    own: &|name| name.starts_with("lockstep_") || own.iter().any(|own| own == name),
+                    progress,
+                });
+                session.close();
+                Ok(Taken::Whole(survey, Box::new(content.map_err(failed)?)))
+            }
+            Session::Postgres(mut link, target) => {
+                let endpoint = link.endpoint.clone();
+                let server = libpq::server(target, &endpoint, TOOL.name)?;
+                let pg_dump = &self.resolved.settings.backup.pg_dump;
+                let mut seen = None;
+                let content = pg::snapshot(&mut pg::Request {
+                    client: &mut link.client,
+                    server: &server,
+                    pg_dump: (!pg_dump.is_empty()).then_some(pg_dump),
+                    folder,
+                    own: &|schema, name| {
+                        schema == "lockstep"
+                            || schema == ledger.as_str() && ["migrations", "schema"].contains(&name)
+                    },
+                    in_snapshot: &mut |client: &mut Client| {
+                        let found = PostgresRecords::new(client, ledger).survey(target);
+                        let go_on = found.as_ref().is_ok_and(allowed);
+                        seen = Some(found);
+                        go_on
+                    },
+                    patience: pg::Patience::default(),
+                    progress,
+                });
+                match (content, seen) {
+                    (Err(Error::GivenUp), Some(Ok(survey))) => Ok(Taken::Refused(survey)),
+                    (_, Some(Err(error))) => Err(error.into()),
+                    (Ok(content), Some(Ok(survey))) => Ok(Taken::Whole(survey, Box::new(content))),
+                    (Err(error), _) => Err(failed(error)),
+                    (Ok(content), None) => Ok(Taken::Whole(survey, Box::new(content))),
+                }
+            }
+        }
+    }
+}
+
+/// Snapshot and locks belong to a session, and behind a pooler the session is somebody else's.
+fn direct(link: &Link) -> Result<(), Failure> {
+    let (why, remedy) = match &link.route {
+        Route::Direct => return Ok(()),
+        Route::Pooler { why } => (
+            format!("the connection goes through a pooler ({why}), which can't keep a snapshot"),
+            "give the direct URL of the server, without the pooler",
+        ),
+        Route::Unknown { why } => (
+            format!("it can't be told whether a pooler is in between ({why})"),
+            "connect over TCP, with the direct URL of the server",
+        ),
+    };
+    Err(Failure::new(Class::Fail, format!("cannot back up: {why}")).remedy(remedy))
+}

@@ -1,0 +1,352 @@
+//! The built program against real databases.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be had fails the test"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rusqlite::Connection;
+use serde_json::Value;
+use snapshots::{Manifest, postgres as pg, sqlite, verify};
+use tempfile::TempDir;
+use tests::pgbouncer::Pgbouncer;
+use tests::postgres_server::{PASSWORD, PASSWORD_ENCODED, Server};
+
+const UUID: &str = "6f1c2a34-0000-4000-8000-000000000001";
+
+const SETTINGS: &str = "[environments.dev]\nprotected = false\n[environments.production]\n\
+    [backup]\ndir = \"backups\"\n";
+
+/// A folder with settings and a SQLite database that is marked.
+struct Project {
+    dir: TempDir,
+}
+
+impl Project {
+    fn new(environment: &str, protected: bool) -> Project {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join("lockstep.toml"), SETTINGS).unwrap();
+        let path = dir.path().join("app.db");
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);
+                 INSERT INTO note (text) VALUES ('one'), ('two'), ('three');
+                 CREATE TABLE lockstep_environment (id INTEGER PRIMARY KEY, name TEXT, protected
+                    INTEGER, uuid TEXT, endpoint TEXT, marked_at TEXT, marked_by TEXT) STRICT;",
+            )
+            .unwrap();
+        let endpoint = fs::canonicalize(&path)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        connection
+            .execute(
+                "INSERT INTO lockstep_environment VALUES (1, ?1, ?2, ?3, ?4, 'then', 'somebody')",
+                (environment, protected, UUID, endpoint),
+            )
+            .unwrap();
+        Project { dir }
+    }
+
+    fn settings(&self, more: &str) {
+        fs::write(
+            self.dir.path().join("lockstep.toml"),
+            format!("{SETTINGS}{more}"),
+        )
+        .unwrap();
+    }
+
+    fn database(&self) -> Connection {
+        Connection::open(self.dir.path().join("app.db")).unwrap()
+    }
+
+    /// Exit code and result; every variable of this machine but PATH is kept away.
+    fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> (i32, Value) {
+        let output = Command::new(env!("CARGO_BIN_EXE_backup-snapshot"))
+            .current_dir(self.dir.path())
+            .args(["--format", "json"])
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let all = format!("{}{said}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            !all.contains(PASSWORD) && !all.contains(PASSWORD_ENCODED),
+            "{all}"
+        );
+        let result = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));
+        (output.status.code().unwrap(), result)
+    }
+
+    fn dev(&self, args: &[&str]) -> (i32, Value) {
+        self.run(args, &[("LOCKSTEP_ENV", "dev")])
+    }
+
+    fn snapshots(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.dir.path().join("backups")) else {
+            return Vec::new();
+        };
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+const CI: [(&str, &str); 2] = [("CI", "true"), ("LOCKSTEP_ENV", "production")];
+
+/// The ids of the checks with a status.
+fn checks(result: &Value, status: &str) -> Vec<String> {
+    let findings = result["findings"].as_array().unwrap().iter();
+    let found = findings.filter(|finding| finding["status"] == status);
+    found
+        .map(|finding| finding["check"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_snapshot_holds_the_database_and_its_result_what_a_deployment_asks_for() {
+    let project = Project::new("dev", false);
+    project.settings("files = [\"lockstep.toml\"]\n");
+    let (code, result) = project.dev(&["sqlite:app.db"]);
+    assert_eq!(code, 0, "{result:#}");
+    let [path] = &project.snapshots()[..] else {
+        panic!("{result:#}")
+    };
+    let manifest = verify::snapshot(path, &|_, _, _| {}).unwrap();
+    let facts = &result["facts"];
+    assert_eq!(facts["snapshot"], manifest.id.as_str());
+    assert_eq!(facts["ledger_state"], manifest.ledger_state.as_str());
+    assert_eq!(facts["completed_at"], manifest.completed_at.as_str());
+    assert_eq!((&facts["tables"], &facts["rows"]), (&1.into(), &3.into()));
+    assert_eq!(result["target"]["identity"], UUID);
+    assert_eq!(manifest.target_identity, UUID);
+    assert_eq!(manifest.ledger_state, migrations::ledger_state(&[]));
+    let copied = |path: PathBuf| fs::read(path).unwrap();
+    assert_eq!(
+        copied(path.join("files/lockstep.toml")),
+        copied(project.dir.path().join("lockstep.toml"))
+    );
+    let name = path.file_name().unwrap().to_str().unwrap();
+    assert!(name == manifest.id && name.contains("-dev-"), "{name}");
+
+    let packed = fs::File::open(path.join(sqlite::FILE_NAME)).unwrap();
+    assert!(packed.metadata().unwrap().len() > 0);
+    let beside = fs::read_dir(project.dir.path()).unwrap().count();
+    assert_eq!(beside, 3, "nothing is left beside the database");
+}
+
+#[test]
+fn a_database_without_a_mark_and_one_of_another_environment_are_refused_and_nothing_is_written() {
+    let project = Project::new("production", true);
+    for (args, variables) in [
+        (vec!["sqlite:app.db"], vec![("LOCKSTEP_ENV", "dev")]),
+        (vec!["sqlite:app.db"], vec![("LOCKSTEP_ENV", "production")]),
+        (
+            vec!["sqlite:app.db"],
+            vec![("CI", "true"), ("LOCKSTEP_ENV", "dev")],
+        ),
+        (vec!["sqlite:no/such.db"], CI.to_vec()),
+    ] {
+        let (code, result) = project.run(&args, &variables);
+        assert_eq!(code, 1, "{variables:?} {result:#}");
+        assert!(
+            !project.dir.path().join("backups").exists(),
+            "{variables:?}"
+        );
+    }
+    project
+        .database()
+        .execute("DROP TABLE lockstep_environment", [])
+        .unwrap();
+    let (code, result) = project.run(&["sqlite:app.db"], &CI);
+    assert_eq!(code, 1);
+    assert!(
+        checks(&result, "fail").contains(&"database-marked".to_owned()),
+        "{result:#}"
+    );
+}
+
+#[test]
+fn a_protected_database_is_not_backed_up_into_a_temporary_folder() {
+    let project = Project::new("production", true);
+    let dir = TempDir::new_in("/tmp").unwrap();
+    let dir = dir.path().to_str().unwrap();
+    let (code, result) = project.run(&["sqlite:app.db", "--dir", dir], &CI);
+    assert_eq!(
+        (code, checks(&result, "fail")),
+        (1, vec!["storage-lasts".to_owned()])
+    );
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
+
+    // Unless it is stored elsewhere too.
+    project.settings("publish = [\"cp\", \"-r\", \"{snapshot}\", \"elsewhere\"]\n");
+    let (code, result) = project.run(&["sqlite:app.db", "--dir", dir], &CI);
+    assert_eq!(code, 0, "{result:#}");
+    let stored = project.dir.path().join("elsewhere");
+    let manifest = verify::snapshot(&stored, &|_, _, _| {}).unwrap();
+    assert_eq!(result["facts"]["snapshot"], manifest.id.as_str());
+}
+
+#[test]
+fn a_command_that_does_not_store_the_snapshot_is_a_failure() {
+    let project = Project::new("dev", false);
+    project
+        .settings("publish = [\"sh\", \"-c\", \"echo no bucket >&2; exit 7\", \"{snapshot}\"]\n");
+    let (code, result) = project.dev(&["sqlite:app.db"]);
+    assert_eq!(
+        (code, checks(&result, "fail")),
+        (1, vec!["stored-elsewhere".to_owned()])
+    );
+    assert!(result.to_string().contains("no bucket"));
+    assert_eq!(project.snapshots().len(), 1, "the snapshot itself is whole");
+
+    project.settings("publish = [\"true\"]\n");
+    assert_eq!(project.dev(&["sqlite:app.db"]).0, 2);
+}
+
+#[test]
+fn a_secret_is_not_copied_and_no_snapshot_is_left() {
+    let project = Project::new("dev", false);
+    fs::write(project.dir.path().join(".env"), "SECRET_KEY=x").unwrap();
+    project.settings("files = [\"lockstep.toml\", \".env\"]\n");
+    let (code, result) = project.dev(&["sqlite:app.db"]);
+    assert_eq!(code, 1, "{result:#}");
+    assert!(project.snapshots().is_empty());
+}
+
+#[test]
+fn without_a_folder_it_is_a_misuse() {
+    let project = Project::new("dev", false);
+    fs::write(
+        project.dir.path().join("lockstep.toml"),
+        "[environments.dev]\nprotected = false\n",
+    )
+    .unwrap();
+    assert_eq!(project.dev(&["sqlite:app.db"]).0, 2);
+}
+
+#[test]
+fn a_database_that_lost_its_tables_since_its_snapshot_is_a_failure() {
+    let project = Project::new("dev", false);
+    assert_eq!(project.dev(&["sqlite:app.db"]).0, 0);
+    project.database().execute("DROP TABLE note", []).unwrap();
+    let (code, result) = project.dev(&["sqlite:app.db"]);
+    assert_eq!(
+        (code, checks(&result, "fail")),
+        (1, vec!["data-present".to_owned()])
+    );
+    assert_eq!(project.snapshots().len(), 1);
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_and_named() {
+    let project = Project::new("dev", false);
+    let left = project
+        .dir
+        .path()
+        .join("backups/.20261120T181500Z-dev-1a2b3c4d.partial");
+    fs::create_dir_all(&left).unwrap();
+    let (code, result) = project.dev(&["sqlite:app.db"]);
+    assert_eq!(code, 0);
+    assert!(
+        checks(&result, "warn").contains(&"runs-ended".to_owned()),
+        "{result:#}"
+    );
+    assert!(!left.exists());
+}
+
+/// A marked database on the shared server; its URL.
+fn marked(server: &Server) -> String {
+    let database = server.create_database();
+    let mark = format!(
+        "CREATE TABLE note (id int PRIMARY KEY, text text); INSERT INTO note VALUES (1, 'one');
+         CREATE SCHEMA lockstep; CREATE TABLE lockstep.environment (id int, name text, protected
+            bool, uuid text, system_identifier text, database_oid text, endpoint text,
+            marked_at text, marked_by text);
+         INSERT INTO lockstep.environment VALUES (1, 'dev', false, '{UUID}', NULL, NULL,
+            'localhost:{}', 'then', 'somebody')",
+        server.port()
+    );
+    server.connect(&database).batch_execute(&mark).unwrap();
+    server.url(&database)
+}
+
+fn url_file(project: &Project, url: &str) -> String {
+    let path = project.dir.path().join("url");
+    fs::write(&path, url).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_server_s_database_is_dumped_with_the_password_that_the_target_gives() {
+    let server = Server::shared();
+    let project = Project::new("dev", false);
+    let file = url_file(&project, &marked(server));
+    let (code, result) = project.dev(&["--database-url-file", &file]);
+    assert_eq!(code, 0, "{result:#}");
+    let [path] = &project.snapshots()[..] else {
+        panic!("{result:#}")
+    };
+    let manifest = verify::snapshot(path, &|_, _, _| {}).unwrap();
+    assert_eq!(
+        (manifest.rows(), manifest.target_identity.as_str()),
+        (1, UUID)
+    );
+    assert_eq!(manifest.content.database.file, pg::FILE_NAME);
+    assert_eq!(manifest, Manifest::read(path).unwrap());
+    for entry in fs::read_dir(path).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains(PASSWORD) && !text.contains(PASSWORD_ENCODED));
+    }
+}
+
+#[test]
+fn a_mark_that_changes_before_the_snapshot_s_moment_is_judged_again() {
+    let server = Server::shared();
+    let project = Project::new("dev", false);
+    let url = marked(server);
+    let file = url_file(&project, &url);
+    // pg_dump is looked for between the first look at the mark and the snapshot.
+    let script = project.dir.path().join("pg_dump");
+    let bin = server.bin().display();
+    let change = "UPDATE lockstep.environment SET name = 'production', protected = true";
+    fs::write(
+        &script,
+        format!(
+            "#!/bin/sh\n'{bin}/psql' -q '{url}' -c \"{change}\"\nexec '{bin}/pg_dump' \"$@\"\n"
+        ),
+    )
+    .unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    project.settings(&format!("pg_dump = [{:?}]\n", script.to_str().unwrap()));
+    let (code, result) = project.dev(&["--database-url-file", &file]);
+    assert_eq!(code, 1, "{result:#}");
+    assert!(
+        checks(&result, "fail").contains(&"mark-matches".to_owned()),
+        "{result:#}"
+    );
+    assert!(project.snapshots().is_empty());
+}
+
+#[test]
+fn through_a_pooler_no_snapshot_is_taken() {
+    let server = Server::shared();
+    let project = Project::new("dev", false);
+    let url = marked(server);
+    let bouncer = Pgbouncer::start(server, &[]);
+    let database = url.rsplit_once('/').unwrap().1;
+    let file = url_file(&project, &bouncer.url(database));
+    let (code, result) = project.dev(&["--database-url-file", &file]);
+    assert_eq!(code, 1, "{result:#}");
+    assert!(result.to_string().contains("pooler"), "{result:#}");
+    assert!(!Path::new(&project.dir.path().join("backups")).exists());
+}
