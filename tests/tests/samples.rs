@@ -1,0 +1,345 @@
+//! Every sample that is shown to a user is run: the pipelines, the CI files, the README.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use saphyr::{LoadableYamlNode as _, Yaml};
+use tests::application::{self, succeed};
+use tests::programs::{self, program, root};
+
+/// The application in a folder of its own.
+fn application() -> tempfile::TempDir {
+    let dir = tempfile::tempdir_in(programs::dir()).unwrap();
+    application::make(dir.path(), &|name| program(name, dir.path()));
+    dir
+}
+
+fn orchestrator(dir: &Path, pipeline: &Path) -> Command {
+    let mut command = program("orchestrator", dir);
+    command
+        .arg("run")
+        .arg(pipeline)
+        .envs(application::VARIABLES);
+    command
+}
+
+fn pipeline(name: &str) -> PathBuf {
+    root().join("pipelines").join(name)
+}
+
+fn migrations_applied(dir: &Path) -> i64 {
+    rusqlite::Connection::open(dir.join("app.db"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM lockstep_migrations", [], |row| {
+            row.get(0)
+        })
+        .unwrap()
+}
+
+/// Makes the application's database production's: marked so by a CI job of that environment.
+fn production() -> tempfile::TempDir {
+    let dir = application();
+    rusqlite::Connection::open(dir.path().join("app.db"))
+        .unwrap()
+        .execute_batch("DROP TABLE lockstep_environment")
+        .unwrap();
+    succeed(in_production(&mut program("mark-db", dir.path())));
+    // Its snapshots outlive the test's machine by a command of the user's; here it is a copy.
+    let settings = dir.path().join("lockstep.toml");
+    let mut text = std::fs::read_to_string(&settings).unwrap();
+    let elsewhere = dir.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    text = text.replace(
+        "max_age = \"1h\"\n",
+        &format!(
+            "max_age = \"1h\"\npublish = [\"cp\", \"-r\", \"{{snapshot}}\", \"{}/\"]\n",
+            elsewhere.display()
+        ),
+    );
+    std::fs::write(&settings, text).unwrap();
+    dir
+}
+
+fn in_production(command: &mut Command) -> &mut Command {
+    command
+        .envs(application::VARIABLES)
+        .env("CI", "true")
+        .env("LOCKSTEP_ENV", "production")
+        .env("DATABASE_URL", "sqlite:app.db")
+        .env("SECRET_KEY", "0123456789abcdef0123456789abcdef01")
+}
+
+#[test]
+fn every_pipeline_passes_its_check_and_says_when_to_use_it() {
+    let dir = application();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root().join("pipelines")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "toml") {
+            continue;
+        }
+        seen += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# "), "{}", path.display());
+        assert!(
+            text.to_lowercase().contains("use it "),
+            "{}",
+            path.display()
+        );
+        succeed(program("orchestrator", dir.path()).arg("check").arg(&path));
+        succeed(program("orchestrator", dir.path()).arg("list").arg(&path));
+    }
+    assert_eq!(seen, 4);
+}
+
+#[test]
+fn the_demonstration_deploys_once_and_then_finds_nothing_pending() {
+    let dir = application();
+    let demo = pipeline("demo.toml");
+    let said = succeed(orchestrator(dir.path(), &demo).env("LOCKSTEP_ENV", "dev"));
+    for step in 1..=8 {
+        assert!(said.contains(&format!("[STEP {step}/8]")), "{said}");
+    }
+    assert_eq!(migrations_applied(dir.path()), 4);
+    let said = succeed(orchestrator(dir.path(), &demo).env("LOCKSTEP_ENV", "dev"));
+    assert!(said.contains("nothing is pending"), "{said}");
+    assert_eq!(migrations_applied(dir.path()), 4);
+}
+
+#[test]
+fn the_developers_pipelines_run() {
+    let dir = application();
+    for name in ["predeploy.toml", "dev.toml", "predeploy.toml"] {
+        succeed(orchestrator(dir.path(), &pipeline(name)).env("LOCKSTEP_ENV", "dev"));
+    }
+    assert_eq!(migrations_applied(dir.path()), 4);
+}
+
+#[test]
+fn production_is_deployed_by_its_job_and_by_nobody_else() {
+    let dir = production();
+    let pipeline = pipeline("production.toml");
+    // A developer whose DATABASE_URL is production's.
+    let output = orchestrator(dir.path(), &pipeline)
+        .env("DATABASE_URL", "sqlite:app.db")
+        .env("LOCKSTEP_ENV", "production")
+        .env("SECRET_KEY", "0123456789abcdef0123456789abcdef01")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(migrations_applied(dir.path()), 1);
+    // deploy-db by itself, in the right job but without evidence.
+    let output = in_production(&mut program("deploy-db", dir.path()))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(migrations_applied(dir.path()), 1);
+    succeed(in_production(&mut orchestrator(dir.path(), &pipeline)));
+    assert_eq!(migrations_applied(dir.path()), 4);
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("elsewhere"))
+            .unwrap()
+            .count(),
+        1
+    );
+}
+
+/// Runs a line of a CI file as the runner would.
+fn ci_line(dir: &Path, line: &str) -> Output {
+    let mut shell = program("verify-env", dir);
+    let path = std::env::join_paths(
+        std::iter::once(programs::dir().to_owned())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
+    let mut command = Command::new("bash");
+    command
+        .args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", line])
+        .current_dir(dir);
+    for (name, value) in shell.env("PATH", path).get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    in_production(&mut command).env("LOCKSTEP_EVIDENCE", "evidence");
+    std::fs::create_dir_all(dir.join("pipelines")).unwrap();
+    let _ = std::fs::copy(
+        pipeline("production.toml"),
+        dir.join("pipelines/production.toml"),
+    );
+    command.output().unwrap()
+}
+
+fn run_job(name: &str, lines: &[String]) {
+    let dir = production();
+    for line in lines {
+        let output = ci_line(dir.path(), line);
+        assert!(output.status.success(), "{name}: {line}: {output:?}");
+    }
+    assert_eq!(migrations_applied(dir.path()), 4, "{name} deployed nothing");
+}
+
+fn yaml(file: &str) -> Vec<Yaml<'static>> {
+    let text = std::fs::read_to_string(pipeline("ci").join(file)).unwrap();
+    Yaml::load_from_str(text.leak()).unwrap()
+}
+
+#[test]
+fn both_jobs_of_the_github_file_deploy() {
+    let documents = yaml("github-actions.yml");
+    for name in ["step-by-step", "pipeline"] {
+        let steps = documents[0]["jobs"][name]["steps"].as_vec().unwrap();
+        let lines: Vec<String> = steps
+            .iter()
+            .filter_map(|step| Some(step.as_mapping_get("run")?.as_str()?.to_owned()))
+            .collect();
+        run_job(name, &lines);
+    }
+}
+
+#[test]
+fn both_jobs_of_the_gitlab_file_deploy() {
+    let documents = yaml("gitlab-ci.yml");
+    for name in ["step-by-step", "pipeline"] {
+        let script = documents[0][name]["script"].as_vec().unwrap();
+        let lines: Vec<String> = script
+            .iter()
+            .map(|line| line.as_str().unwrap().to_owned())
+            .collect();
+        run_job(name, &lines);
+    }
+}
+
+/// The fenced blocks of the README in one language.
+fn blocks(language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let fence = format!("```{language}\n");
+    text.split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_readmes_sessions_print_what_they_show() {
+    let dir = application();
+    std::fs::create_dir(dir.path().join("pipelines")).unwrap();
+    std::fs::copy(
+        pipeline("demo.toml"),
+        dir.path().join("pipelines/demo.toml"),
+    )
+    .unwrap();
+    let path = format!(
+        "{}:{}",
+        programs::dir().display(),
+        std::env::var("PATH").unwrap()
+    );
+    for block in blocks("console") {
+        let mut said = String::new();
+        for line in block.lines() {
+            if let Some(typed) = line.strip_prefix("$ ") {
+                let mut shell = Command::new("sh");
+                shell
+                    .args(["-ec", typed])
+                    .current_dir(dir.path())
+                    .env("PATH", &path);
+                shell
+                    .envs(application::VARIABLES)
+                    .env_remove("DATABASE_URL")
+                    .env_remove("CI");
+                if typed.starts_with("orchestrator") {
+                    shell.env("LOCKSTEP_ENV", "dev");
+                } else {
+                    shell.env_remove("LOCKSTEP_ENV");
+                }
+                said = without_numbers(&succeed(&mut shell));
+            } else {
+                let shown = without_numbers(line);
+                assert!(
+                    said.lines().any(|line| line.starts_with(&shown)),
+                    "README shows {line:?}, the program said:\n{said}"
+                );
+            }
+        }
+    }
+}
+
+/// Times differ from run to run.
+fn without_numbers(text: &str) -> String {
+    let words: Vec<String> = text
+        .split(' ')
+        .map(|word| match word.parse::<u64>() {
+            Ok(_) => "N".to_owned(),
+            Err(_) => word.to_owned(),
+        })
+        .collect();
+    words.join(" ")
+}
+
+#[test]
+fn the_readmes_ci_lines_deploy() {
+    for (at, block) in blocks("yaml").iter().enumerate() {
+        let lines: Vec<String> = block
+            .lines()
+            .map(|line| line.strip_prefix("- run: ").unwrap().to_owned())
+            .collect();
+        run_job(&format!("README's CI block {at}"), &lines);
+    }
+}
+
+#[test]
+fn the_readmes_settings_are_settings() {
+    let [settings] = &blocks("toml")[..] else {
+        panic!("README has another number of settings");
+    };
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("lockstep.toml"), settings).unwrap();
+    let output = program("verify-env", dir.path())
+        .env("LOCKSTEP_ENV", "production")
+        .env("DATABASE_URL", "postgres://app@db.example.org/app")
+        .env("SECRET_KEY", "0123456789abcdef0123456789abcdef01")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let output = program("verify-guards", dir.path())
+        .env("LOCKSTEP_ENV", "dev")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("instance_dev/app.db"), "{said}");
+}
+
+#[test]
+fn the_readmes_exit_table_is_the_contracts() {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for class in contract::CLASSES {
+        let row = format!(
+            "| {} | `{}` | {} |",
+            class.code(),
+            class.name(),
+            class.meaning()
+        );
+        let start = row.split(';').next().unwrap();
+        assert!(text.contains(start), "{row}");
+    }
+}
+
+#[test]
+fn a_pipeline_that_freezes_and_restores_can_be_written_and_waits_for_its_programs() {
+    let dir = application();
+    let sample = root().join("tests/samples/frozen.toml");
+    let output = program("orchestrator", dir.path())
+        .args(["check", "--format", "json"])
+        .arg(sample)
+        .output()
+        .unwrap();
+    // Everything in it is understood; what is missing are the programs of later releases.
+    assert_eq!(output.status.code(), Some(127), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    for missing in ["freeze-db", "thaw-db", "restore-snapshot"] {
+        assert!(said.contains(missing), "{said}");
+    }
+}
