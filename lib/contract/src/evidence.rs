@@ -9,6 +9,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,8 +112,29 @@ impl Evidence {
     ///
     /// When the chain is broken or a write fails; then no whole line was added.
     pub fn append(&self, result: &Value) -> Result<Head, EvidenceError> {
+        self.append_locked(self.lock()?, result)
+    }
+
+    /// As [`Evidence::append`], but gives up when the lock is not to be had within a second: what
+    /// panicked may be the holder.
+    pub(crate) fn append_in_panic(&self, result: &Value) -> Result<Head, EvidenceError> {
+        let locked = self.open_lines()?;
+        let mut attempts = 100;
+        while let Err(errno) = rustix::fs::flock(
+            &locked,
+            rustix::fs::FlockOperation::NonBlockingLockExclusive,
+        ) {
+            attempts -= 1;
+            if attempts == 0 {
+                return Err(file("lock", &self.dir.join(LINES_FILE))(errno.into()));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.append_locked(locked, result)
+    }
+
+    fn append_locked(&self, mut locked: File, result: &Value) -> Result<Head, EvidenceError> {
         let path = self.dir.join(LINES_FILE);
-        let mut locked = self.lock()?;
         let mut head = self.end(&mut locked)?;
         let mut object = serde_json::Map::new();
         object.insert("prev".to_owned(), Value::String(head.hash.clone()));
@@ -136,17 +158,21 @@ impl Evidence {
         Ok(head)
     }
 
-    fn lock(&self) -> Result<File, EvidenceError> {
+    fn open_lines(&self) -> Result<File, EvidenceError> {
         let path = self.dir.join(LINES_FILE);
-        let file_handle = OpenOptions::new()
+        OpenOptions::new()
             .create(true)
             .read(true)
             .append(true)
             .open(&path)
-            .map_err(file("open", &path))?;
-        rustix::fs::flock(&file_handle, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|errno| file("lock", &path)(errno.into()))?;
-        Ok(file_handle)
+            .map_err(file("open", &path))
+    }
+
+    fn lock(&self) -> Result<File, EvidenceError> {
+        let locked = self.open_lines()?;
+        rustix::fs::flock(&locked, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|errno| file("lock", &self.dir.join(LINES_FILE))(errno.into()))?;
+        Ok(locked)
     }
 
     /// The end of the chain, after proving it whole. A HEAD that lags behind is a writer that died

@@ -31,6 +31,8 @@ struct PanicContext {
     run_id: String,
     started_at: String,
     started: Instant,
+    /// Set once the chain is known to hold.
+    evidence: OnceLock<Evidence>,
 }
 
 /// The run that a program is in.
@@ -200,6 +202,7 @@ pub fn run<A: Args>(
         run_id: run_id.clone(),
         started_at: started_at.clone(),
         started,
+        evidence: OnceLock::new(),
     });
     std::panic::set_hook(Box::new(|info| answer_panic(context, info)));
     if let Some(password) = std::env::var_os("PGPASSWORD") {
@@ -241,6 +244,7 @@ pub fn run<A: Args>(
         environment: RefCell::new(None),
     };
     let (evidence, opened) = open_outputs(&mut run);
+    let evidence = evidence.map(|evidence| context.evidence.get_or_init(|| evidence));
     let mut told = false;
     let report = match (error, opened, args_of_tool) {
         (Some((failure, usage)), _, _) => {
@@ -425,6 +429,11 @@ fn answer_panic(context: &PanicContext, info: &std::panic::PanicHookInfo<'_>) {
         duration_ms: millis(context.started),
     };
     write_stderr(&failure_lines(context.tool, &failure, false));
+    if let Some(evidence) = context.evidence.get()
+        && let Err(error) = evidence.append_in_panic(&outcome.json())
+    {
+        write_stderr(&failure_lines(context.tool, &error.into(), false));
+    }
     match context.format {
         Format::Human => write_stdout(outcome.human(false).as_bytes()),
         Format::Json => write_stdout(format!("{}\n", outcome.json()).as_bytes()),

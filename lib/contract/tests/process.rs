@@ -152,7 +152,14 @@ fn no_password_comes_out_wherever_it_goes_in() {
 #[test]
 fn evidence_is_a_chain_that_a_shell_can_check() {
     let dir = tempfile::tempdir().unwrap();
-    for end in ["hold", "break", "--nonsense", "other"] {
+    for end in [
+        "hold",
+        "break",
+        "--nonsense",
+        "other",
+        "panic",
+        "panic-after-change",
+    ] {
         double(&[end])
             .env("LOCKSTEP_EVIDENCE", dir.path())
             .output()
@@ -176,8 +183,11 @@ fn evidence_is_a_chain_that_a_shell_can_check() {
         .iter()
         .map(|line| line.value["class"].as_str().unwrap())
         .collect();
-    assert_eq!(classes, ["pass", "fail", "usage", "unavailable"]);
-    assert_eq!(head.lines, 4);
+    assert_eq!(
+        classes,
+        ["pass", "fail", "usage", "unavailable", "error", "partial"]
+    );
+    assert_eq!(head.lines, 6);
 }
 
 #[test]
