@@ -109,6 +109,21 @@ fn a_syntax_error_is_named_by_its_line_and_nothing_is_changed() {
 }
 
 #[test]
+fn an_error_of_a_row_is_named_by_the_line_of_its_statement() {
+    let place = Place::postgres();
+    // The server names no place for what a row or a function's body does.
+    place.file(
+        "1_rows.sql",
+        "CREATE TABLE a (x int);\n;;\n-- Two of them.\nINSERT INTO a VALUES (0), (1);\n\n\
+         DO $$ BEGIN PERFORM 1; END $$;\nSELECT 1; SELECT 2;\n\
+         ALTER TABLE a ADD CHECK (x > 0);\nSELECT 3;\n",
+    );
+    let ran = place.deploy();
+    ran.is(1, "no").says("check constraint");
+    assert_eq!(ran.line(), Some(8));
+}
+
+#[test]
 fn a_deferred_constraint_rolls_back() {
     let place = Place::postgres();
     place.file(

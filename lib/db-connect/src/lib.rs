@@ -13,6 +13,7 @@ mod connector;
 mod dial;
 mod error;
 mod link;
+mod messages;
 mod route;
 mod server_error;
 mod statement;

@@ -59,6 +59,13 @@ impl Link {
         self.cancel.clone()
     }
 
+    /// How many statements the server has completed on this connection, those of a message with
+    /// several counted one by one. It grows while an answer is read, so the difference around a
+    /// call tells which statement failed.
+    pub fn statements_completed(&self) -> u64 {
+        self.shared.statements_completed()
+    }
+
     /// Sets how long the server may be silent while an answer of its is awaited; from the next
     /// request on. `None` waits for ever.
     pub fn set_answer_timeout(&self, timeout: Option<Duration>) {

@@ -17,6 +17,7 @@ pub(crate) struct Shared {
     facts: Mutex<Facts>,
     /// Milliseconds; zero is no limit.
     answer_timeout_ms: AtomicU64,
+    completed: AtomicU64,
 }
 
 #[derive(Clone, Default)]
@@ -36,6 +37,7 @@ impl Shared {
                 ..Facts::default()
             }),
             answer_timeout_ms: AtomicU64::new(0),
+            completed: AtomicU64::new(0),
         })
     }
 
@@ -50,6 +52,15 @@ impl Shared {
                 .max(1)
         });
         self.answer_timeout_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// So many more statements are done.
+    pub(crate) fn completed(&self, more: u64) {
+        self.completed.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(crate) fn statements_completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
     }
 
     fn answer_timeout(&self) -> Option<Duration> {

@@ -10,6 +10,7 @@ use migrations::{LedgerRow, Migration, RowState};
 use postgres::error::{ErrorPosition, SqlState};
 use postgres::{SimpleQueryMessage, SimpleQueryRow};
 use records::PostgresRecords;
+use sql::Dialect;
 
 use super::outcome::cause;
 use super::rows::{self, NewRow};
@@ -161,8 +162,12 @@ impl PostgresWriter {
         position: i64,
         began: Instant,
     ) -> Result<LedgerRow, Cause> {
+        let before = self.link.statements_completed();
         if let Err(error) = self.link.client.batch_execute(&migration.up) {
-            return Err(self.in_file(migration, 0, error));
+            let done = self.link.statements_completed() - before;
+            let mut cause = self.in_file(migration, 0, error);
+            cause.line = cause.line.or_else(|| line_of(migration, done));
+            return Err(cause);
         }
         // Deferred constraints first, while the file's own settings hold. Then the session is made
         // as new inside the transaction: the row below needs the session's own role, and the next
@@ -294,6 +299,13 @@ impl PostgresWriter {
         }
         cause
     }
+}
+
+/// The line of the statement after `done` others. Few errors of a row name a place in the text.
+fn line_of(migration: &Migration, done: u64) -> Option<u32> {
+    let script = sql::parse(Dialect::Postgres, &migration.up);
+    let statement = script.statements.get(usize::try_from(done).ok()?)?;
+    Some(migration.up_line + statement.line - 1)
 }
 
 /// The position after the last row, which was compared with the ledger's own.

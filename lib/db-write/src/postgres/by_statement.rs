@@ -9,7 +9,6 @@ use std::time::Instant;
 use contract::Class;
 use migrations::{LedgerRow, Migration, RowState};
 use postgres::SimpleQueryMessage;
-use postgres::types::Type;
 use sql::Dialect;
 
 use super::PostgresWriter;
@@ -164,17 +163,19 @@ impl PostgresWriter {
 
     /// Ends the row that says `started`.
     fn note_end(&mut self, migration: &Migration, duration_ms: i64) -> Result<(), Cause> {
-        let updated = self.link.client.execute_typed(
-            &format!(
-                "UPDATE {} SET state = 'applied', duration_ms = $2 \
-                 WHERE version = $1 AND state = 'started'",
-                self.options.ledger.postgres_table("migrations")
-            ),
-            &[(&migration.version, Type::TEXT), (&duration_ms, Type::INT8)],
+        let updated = rows::end_row(
+            &mut self.link.client,
+            &self.options,
+            &migration.version,
+            duration_ms,
+            self.judged.as_ref(),
         );
         let mut failed = match updated {
             Ok(1) => return Ok(()),
-            Ok(_) => Cause::new(Class::Fail, "its row is gone from the ledger"),
+            Ok(_) => Cause::new(
+                Class::Fail,
+                "its row is gone from the ledger, or the database's mark was changed",
+            ),
             Err(error) => {
                 let lost = is_lost(&self.link, &error);
                 let failed = cause("end the ledger's row", error);

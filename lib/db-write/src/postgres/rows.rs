@@ -53,18 +53,50 @@ pub(super) fn insert_row<C: GenericClient>(
         (&transaction_id, Type::INT8),
         (&row.position, Type::INT8),
     ];
-    if let Some(mark) = mark {
-        sql.push_str(
-            " AND EXISTS (SELECT 1 FROM \"lockstep\".\"environment\" \
-             WHERE id OPERATOR(pg_catalog.=) 1 AND name OPERATOR(pg_catalog.=) $13 \
-             AND protected OPERATOR(pg_catalog.=) $14 AND uuid OPERATOR(pg_catalog.=) $15)",
-        );
-        values.push((&mark.environment, Type::TEXT));
-        values.push((&mark.protected, Type::BOOL));
-        values.push((&mark.uuid, Type::TEXT));
-    }
+    under(mark, &mut sql, &mut values);
     let written = client.execute_typed(&sql, &values)?;
     Ok(written == 1)
+}
+
+/// Ends the row that says `started`, under the mark that was judged; how many there were.
+pub(super) fn end_row<C: GenericClient>(
+    client: &mut C,
+    options: &Options,
+    version: &str,
+    duration_ms: i64,
+    mark: Option<&NewMark>,
+) -> Result<u64, postgres::Error> {
+    let mut sql = format!(
+        "UPDATE {} SET state = 'applied', duration_ms = $2 \
+         WHERE version = $1 AND state = 'started'",
+        options.ledger.postgres_table("migrations")
+    );
+    let mut values: Vec<(&(dyn ToSql + Sync), Type)> =
+        vec![(&version, Type::TEXT), (&duration_ms, Type::INT8)];
+    under(mark, &mut sql, &mut values);
+    client.execute_typed(&sql, &values)
+}
+
+/// Adds the condition that the database still carries the mark that was judged.
+fn under<'a>(
+    mark: Option<&'a NewMark>,
+    sql: &mut String,
+    values: &mut Vec<(&'a (dyn ToSql + Sync), Type)>,
+) {
+    let Some(mark) = mark else {
+        return;
+    };
+    let next = values.len() + 1;
+    sql.push_str(&format!(
+        " AND EXISTS (SELECT 1 FROM \"lockstep\".\"environment\" m \
+         WHERE m.id OPERATOR(pg_catalog.=) 1 AND m.name OPERATOR(pg_catalog.=) ${next} \
+         AND m.protected OPERATOR(pg_catalog.=) ${} AND m.uuid OPERATOR(pg_catalog.=) ${})",
+        next + 1,
+        next + 2
+    ));
+    values.push((&mark.environment, Type::TEXT));
+    values.push((&mark.protected, Type::BOOL));
+    values.push((&mark.uuid, Type::TEXT));
 }
 
 /// The position of the ledger's last row; 0 where there is none.
