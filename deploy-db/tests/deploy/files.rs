@@ -60,8 +60,7 @@ fn an_error_at_run_time_rolls_the_file_back() {
         let before = place.state();
         let ran = place.deploy();
         ran.is(1, "no").says("1_a.sql");
-        // SQLite is asked statement by statement; PostgreSQL names no place in this error.
-        assert_eq!(ran.line(), place.is_sqlite().then_some(3));
+        assert_eq!(ran.line(), Some(3));
         assert_eq!(place.state(), before);
     }
 }
@@ -155,6 +154,34 @@ fn a_file_that_changes_the_mark_is_refused_however_it_does_so() {
             let before = place.state();
             place.deploy().is(1, "no");
             assert_eq!(place.state(), before, "{sql}");
+        }
+    }
+}
+
+#[test]
+fn a_file_outside_a_transaction_can_not_change_the_mark_either() {
+    for place in Place::both() {
+        place.file("1_a.sql", "CREATE TABLE a (x int);");
+        place.deploy().is(0, "yes");
+        // What no parser sees: a trigger that was there before, and SQL that is put together.
+        let sql = if place.is_sqlite() {
+            place.execute(
+                "CREATE TRIGGER t AFTER INSERT ON a BEGIN \
+                 UPDATE lockstep_environment SET name = 'other'; END",
+            );
+            "INSERT INTO a VALUES (1);"
+        } else {
+            "DO $$ BEGIN EXECUTE 'UPDATE lockstep' || '.environment SET protected = true'; END $$;"
+        };
+        place.file("2_b.sql", format!("-- lockstep: no-transaction\n{sql}"));
+        place
+            .deploy()
+            .is(6, "yes")
+            .says("mark-migrations --resolve 2");
+        assert_eq!(place.ledger(), ["1", "2!"]);
+        if place.is_sqlite() {
+            let name = "SELECT name FROM lockstep_environment";
+            assert_eq!(place.rows(name), ["dev"]);
         }
     }
 }

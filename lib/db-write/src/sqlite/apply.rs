@@ -106,9 +106,9 @@ impl SqliteWriter {
             _ => self.look(data_version)?,
         };
         let named = sql::names(Dialect::Sqlite, &migration.up);
-        self.in_file.store(true, Ordering::Relaxed);
+        self.held.transaction.store(true, Ordering::Relaxed);
         let ran = self.run(migration);
-        self.in_file.store(false, Ordering::Relaxed);
+        self.held.transaction.store(false, Ordering::Relaxed);
         ran?;
         if self.connection.is_autocommit() {
             return Err(Cause::new(
@@ -163,6 +163,13 @@ impl SqliteWriter {
 
     /// Sends the file to SQLite as it stands.
     pub(super) fn run(&self, migration: &Migration) -> Result<(), Cause> {
+        self.held.records.store(true, Ordering::Relaxed);
+        let ran = self.run_statements(migration);
+        self.held.records.store(false, Ordering::Relaxed);
+        ran
+    }
+
+    fn run_statements(&self, migration: &Migration) -> Result<(), Cause> {
         let mut batch = rusqlite::Batch::new(&self.connection, &migration.up);
         let mut done = 0;
         loop {

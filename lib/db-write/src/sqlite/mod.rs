@@ -39,8 +39,8 @@ pub(crate) struct SqliteWriter {
     mark_with_first: Option<NewMark>,
     /// Whether the ledger's tables are known to be there.
     ledger_there: bool,
-    /// Whether a file runs in our transaction, which it must not end.
-    in_file: Arc<AtomicBool>,
+    /// What the authorizer holds against the file that runs.
+    held: Arc<Held>,
     /// What the last migration left, for the next one to compare with.
     seen: Option<Seen>,
     /// Whether a file may have left something behind in the session.
@@ -51,10 +51,10 @@ impl SqliteWriter {
     pub(crate) fn open(target: &SqliteTarget, options: Options) -> Result<SqliteWriter, Error> {
         let path = target.path.clone();
         is_file(&path)?;
-        let in_file = Arc::default();
-        let connection = connect(&path, &options, &in_file)?;
+        let held = Arc::default();
+        let connection = connect(&path, &options, &held)?;
         Ok(SqliteWriter {
-            in_file,
+            held,
             ledger_there: false,
             path,
             connection,
@@ -137,7 +137,7 @@ fn is_file(path: &Path) -> Result<(), Error> {
 }
 
 /// A session of its own making: what a file leaves behind in one is gone with it.
-fn connect(path: &Path, options: &Options, in_file: &Arc<AtomicBool>) -> Result<Connection, Error> {
+fn connect(path: &Path, options: &Options, held: &Arc<Held>) -> Result<Connection, Error> {
     const ACT: &str = "open the database";
     let failed = |source| match sqlite_class(&source) {
         Class::Busy => Error::InUse {
@@ -176,21 +176,30 @@ fn connect(path: &Path, options: &Options, in_file: &Arc<AtomicBool>) -> Result<
             remedy: "run it as the user that the database belongs to".to_owned(),
         });
     }
-    forbid(&mut connection, options, in_file).map_err(failed)?;
+    forbid(&mut connection, options, held).map_err(failed)?;
     let interrupt = connection.get_interrupt_handle();
     options.stop.cancel_with(move || interrupt.interrupt());
     Ok(connection)
 }
 
-/// Refuses what would end our transaction, or change the mark or a ledger, while a file runs in it.
-/// The parser finds both before anything runs; this is SQLite's own word on it, triggers included.
+/// What a file must not touch while it runs. Both are off while our own statements run.
+#[derive(Default)]
+struct Held {
+    /// The mark and the ledgers.
+    records: AtomicBool,
+    /// The transaction, which is ours.
+    transaction: AtomicBool,
+}
+
+/// Refuses what would change the mark or a ledger, or end our transaction, while a file runs. The
+/// parser finds both before anything runs; this is SQLite's own word on it, triggers included.
 /// Savepoints are none of its business.
 fn forbid(
     connection: &mut Connection,
     options: &Options,
-    in_file: &Arc<AtomicBool>,
+    held: &Arc<Held>,
 ) -> Result<(), rusqlite::Error> {
-    let in_file = Arc::clone(in_file);
+    let held = Arc::clone(held);
     let ledger = [
         options.ledger.sqlite_table("migrations"),
         options.ledger.sqlite_table("schema"),
@@ -206,17 +215,26 @@ fn forbid(
         | AuthAction::DropTable { table_name }
         | AuthAction::AlterTable { table_name, .. }
         | AuthAction::CreateTrigger { table_name, .. }
-            if in_file.load(Ordering::Relaxed) && is_own(table_name) =>
+            if held.records.load(Ordering::Relaxed)
+                && is_own(table_name)
+                && !context.database_name.is_some_and(is_vacuumed) =>
         {
             Authorization::Deny
         }
         AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. }
-            if in_file.load(Ordering::Relaxed) =>
+            if held.transaction.load(Ordering::Relaxed) =>
         {
             Authorization::Deny
         }
         _ => Authorization::Allow,
     }))
+}
+
+/// Whether this is the copy that VACUUM attaches and fills, every table of ours included:
+/// `vacuum_` and a random number (`sqlite3RunVacuum` in `vacuum.c`, 3.54). A file can't attach
+/// anything under such a name: the parser refuses ATTACH.
+fn is_vacuumed(database: &str) -> bool {
+    database.starts_with("vacuum_")
 }
 
 impl Writer for SqliteWriter {
@@ -240,14 +258,14 @@ impl Writer for SqliteWriter {
         // second connection asks, so that this one stays as it is.
         const ACT: &str = "ask for other connections";
         let failed = |source| Error::Sqlite { act: ACT, source };
-        let asking = connect(&self.path, &self.options, &self.in_file)?;
+        let asking = connect(&self.path, &self.options, &self.held)?;
         self.connection = Connection::open_in_memory().map_err(failed)?;
         let alone = asking
             .busy_timeout(2 * BUSY_SLICE)
             .and_then(|()| asking.pragma_update(None, "locking_mode", "EXCLUSIVE"))
             .and_then(|()| asking.execute_batch("BEGIN EXCLUSIVE; ROLLBACK"));
         drop(asking);
-        self.connection = connect(&self.path, &self.options, &self.in_file)?;
+        self.connection = connect(&self.path, &self.options, &self.held)?;
         match alone {
             Ok(()) => Ok(Vec::new()),
             Err(error) if sqlite_class(&error) == Class::Busy => {
@@ -277,7 +295,7 @@ impl Writer for SqliteWriter {
             return Err(ApplyError::Undone(stopped()));
         }
         if self.stale {
-            self.connection = connect(&self.path, &self.options, &self.in_file)
+            self.connection = connect(&self.path, &self.options, &self.held)
                 .map_err(|error| ApplyError::Undone(error.into()))?;
             self.seen = None;
             self.stale = false;
