@@ -103,7 +103,7 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
         |survey: &Survey| guards::judge_target(Action::Other, &resolved, survey, expected.clone());
     guards::report(&judge(&survey), &mut report);
     lasting(&dir, publish.is_some(), &survey, &mut report)?;
-    if report.counts().fail > 0 {
+    if run.refuses(&report) {
         return Ok(refused(report));
     }
 

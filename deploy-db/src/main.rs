@@ -70,7 +70,7 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
     let plan = plan::make(&resolved.settings, dialect, &survey)?;
     refuse(&resolved, dialect, &survey, &plan, run, &mut report)?;
     plan.facts(&mut report);
-    if report.counts().fail > 0 {
+    if run.refuses(&report) {
         report.summary("refused; nothing was changed");
         return Ok(report);
     }

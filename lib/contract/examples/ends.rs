@@ -54,6 +54,12 @@ fn main() -> ExitCode {
                 run.change_began();
                 report.changed(Changed::Yes);
             }
+            "change-oddly" => {
+                run.change_began();
+                report.changed(Changed::Yes);
+                report.warned(&TOLD, &args.text, "odd");
+            }
+            "partial" => return Err(Failure::new(Class::Partial, args.text)),
             _ => return Err(Failure::new(Class::Unavailable, args.text).remedy("wait")),
         }
         Ok(report)

@@ -18,7 +18,8 @@ pub(crate) fn in_actions() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-/// The annotations of the findings that failed, or of what stopped the run.
+/// The annotations of the findings that failed, or of what stopped the run. A warning is one where
+/// it alone fails the run.
 pub(crate) fn annotations(outcome: &Outcome<'_>) -> String {
     let tool = outcome.tool.name;
     let mut text = String::new();
@@ -29,7 +30,11 @@ pub(crate) fn annotations(outcome: &Outcome<'_>) -> String {
         .report
         .findings
         .iter()
-        .filter(|finding| finding.status == Status::Fail)
+        .filter(|finding| match finding.status {
+            Status::Fail => true,
+            Status::Warn => outcome.fails_by_warnings(),
+            Status::Pass | Status::Skip => false,
+        })
         .collect();
     let room = ANNOTATIONS_MAX - usize::from(!text.is_empty());
     for finding in failed.iter().take(room) {

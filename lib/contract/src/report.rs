@@ -249,16 +249,19 @@ impl Report {
         counts
     }
 
-    /// The class: what stopped the run, else the findings. `strict` makes a warning a failure.
+    /// The class: what stopped the run, else the findings. `strict` makes a warning a failure; of
+    /// a run that has changed something every failure is `partial`.
     pub fn class(&self, strict: bool) -> Class {
         if let Some(failure) = &self.stopped_by {
             return failure.class;
         }
         let counts = self.counts();
-        if counts.fail > 0 || (strict && counts.warn > 0) {
+        if counts.fail == 0 && !(strict && counts.warn > 0) {
+            Class::Pass
+        } else if self.changed == Changed::No {
             Class::Fail
         } else {
-            Class::Pass
+            Class::Partial
         }
     }
 }
@@ -308,6 +311,10 @@ mod tests {
         report.warned(&CHECK, "c", "odd");
         assert_eq!(report.class(false), Class::Pass);
         assert_eq!(report.class(true), Class::Fail);
+        report.changed(Changed::Yes);
+        assert_eq!(report.class(false), Class::Pass);
+        assert_eq!(report.class(true), Class::Partial);
+        report.changed(Changed::No);
         report.broken(&CHECK, "d", "gone");
         assert_eq!(report.class(false), Class::Fail);
         report.stopped_by(Failure::new(Class::Unavailable, "cannot go on"));

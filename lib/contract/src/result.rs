@@ -45,11 +45,28 @@ impl Outcome<'_> {
     }
 
     fn summary(&self) -> String {
-        match (&self.report.stopped_by, &self.report.summary) {
-            (Some(failure), _) => failure.line(),
+        let counts = self.report.counts();
+        let summary = match (&self.report.stopped_by, &self.report.summary) {
+            (Some(failure), _) => return failure.line(),
             (None, Some(summary)) => summary.clone(),
-            (None, None) => counted(self.report.counts()),
+            (None, None) => counted(counts),
+        };
+        if self.fails_by_warnings() {
+            let warnings = match counts.warn {
+                1 => "1 warning".to_owned(),
+                count => format!("{count} warnings"),
+            };
+            format!("{summary}; {warnings}, which --strict makes failures")
+        } else {
+            summary
         }
+    }
+
+    /// Whether the run would have passed without `--strict`.
+    pub(crate) fn fails_by_warnings(&self) -> bool {
+        self.strict
+            && self.report.class(false) == Class::Pass
+            && self.report.class(true) != Class::Pass
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -82,11 +99,20 @@ impl Outcome<'_> {
         });
         // The target and the environment are typed and can't hold a password; masking them would
         // hide a user's name that happens to be part of one.
-        for member in ["summary", "findings", "facts", "error"] {
+        for member in ["summary", "error"] {
             if let Some(value) = result.get_mut(member) {
-                redact(value);
+                redact(value, secret::redact);
             }
         }
+        for finding in result["findings"].as_array_mut().into_iter().flatten() {
+            for (member, value) in finding.as_object_mut().into_iter().flatten() {
+                // Ours, and read by programs.
+                if !matches!(member.as_str(), "check" | "status") {
+                    redact(value, secret::redact);
+                }
+            }
+        }
+        redact(&mut result["facts"], secret::redact_fact);
         result
     }
 
@@ -257,11 +283,11 @@ pub(crate) fn counted(counts: Counts) -> String {
     }
 }
 
-fn redact(value: &mut Value) {
+fn redact(value: &mut Value, mask: fn(&str) -> String) {
     match value {
-        Value::String(text) => *text = secret::redact(text),
-        Value::Array(entries) => entries.iter_mut().for_each(redact),
-        Value::Object(members) => members.values_mut().for_each(redact),
+        Value::String(text) => *text = mask(text),
+        Value::Array(entries) => entries.iter_mut().for_each(|value| redact(value, mask)),
+        Value::Object(members) => members.values_mut().for_each(|value| redact(value, mask)),
         _ => {}
     }
 }

@@ -63,6 +63,12 @@ impl Run {
         self.common.format == Format::Json
     }
 
+    /// Whether what was found so far ends the run before it changes anything; with `--strict` a
+    /// warning does.
+    pub fn refuses(&self, report: &Report) -> bool {
+        report.class(self.common.strict) != Class::Pass
+    }
+
     /// Whether stdout gets colour.
     pub fn stdout_colored(&self) -> bool {
         colored(self.common.color, &std::io::stdout())
@@ -113,12 +119,6 @@ impl Run {
             started: Instant::now(),
             terminal: std::io::stderr().is_terminal(),
         }
-    }
-
-    /// Writes to stdout as it is. For the orchestrator, which hands its steps' output on; nothing
-    /// is masked or escaped here, the step has done so.
-    pub fn pass_through(&self, bytes: &[u8]) {
-        write_stdout(bytes);
     }
 
     /// Writes a line to stdout before the result, in the human format only.
@@ -331,18 +331,17 @@ fn misuse(error: &clap::Error) -> Failure {
     Failure::new(Class::Usage, message).remedy("see --help")
 }
 
-/// Once a change began, no failure may claim that nothing was changed.
+/// Once a change began, no failure may claim that nothing was changed; and what is `partial` never
+/// says so.
 fn hold_to_what_began(outcome: &mut Outcome<'_>) {
-    if !CHANGE_BEGAN.load(Ordering::SeqCst) {
+    let Some(failure) = &mut outcome.report.stopped_by else {
         return;
-    }
-    if let Some(failure) = &mut outcome.report.stopped_by
-        && failure.class != Class::Partial
-    {
+    };
+    if CHANGE_BEGAN.load(Ordering::SeqCst) {
         failure.class = Class::Partial;
-        if outcome.report.changed == Changed::No {
-            outcome.report.changed = Changed::Unknown;
-        }
+    }
+    if failure.class == Class::Partial && outcome.report.changed == Changed::No {
+        outcome.report.changed = Changed::Unknown;
     }
 }
 

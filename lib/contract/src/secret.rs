@@ -14,8 +14,9 @@ pub const MASK: &str = "[redacted]";
 /// threads redact at once, and a panic in the midst of one of them redacts too.
 static SECRETS: LazyLock<Mutex<Arc<[String]>>> = LazyLock::new(Mutex::default);
 
-/// Shortest secret that is searched for inside words; a shorter one would mask half the alphabet.
-const SHORTEST_INSIDE_WORDS: usize = 4;
+/// Shortest secret that is searched for inside words; a shorter one is part of many a word, and
+/// each masked word would tell a letter of it.
+const SHORTEST_INSIDE_WORDS: usize = 8;
 
 /// Makes [`redact`] mask `secret`, as it is, percent-encoded, and percent-decoded. `public` are
 /// names that results show (user, database, host): a password equal to one of them is not masked,
@@ -44,6 +45,17 @@ pub fn register(secret: &str, public: &[&str]) {
 /// `text` with every registered secret masked, and with whatever stands where a URL or a
 /// `password=` setting has its password, registered or not.
 pub fn redact(text: &str) -> String {
+    mask(text, replace_word)
+}
+
+/// As [`redact`], for what a program states in a form of its own: a time, a digest, an identifier,
+/// a path. A short secret is left there: `2026` is part of a time and not told by it, and programs
+/// compare what they read.
+pub(crate) fn redact_fact(text: &str) -> String {
+    mask(text, |text, _| text.to_owned())
+}
+
+fn mask(text: &str, short: fn(&str, &str) -> String) -> String {
     // Most text has neither, and every line that is printed comes through here.
     let mut text = if text.contains("://") {
         mask_urls(text)
@@ -58,7 +70,7 @@ pub fn redact(text: &str) -> String {
         if secret.len() >= SHORTEST_INSIDE_WORDS {
             text = text.replace(secret.as_str(), MASK);
         } else {
-            text = replace_word(&text, secret);
+            text = short(&text, secret);
         }
     }
     text
@@ -114,15 +126,13 @@ fn mask_urls(text: &str) -> String {
 
 /// Masks the value after `password=`, in libpq's key/value form and in a URL's query.
 fn mask_settings(text: &str) -> String {
-    const KEYS: [&str; 2] = ["password", "sslpassword"];
+    // `sslpassword` ends in it. Lower-casing ASCII keeps every place where it is.
+    const KEY: &str = "password";
+    let lower = text.to_ascii_lowercase();
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((at, key)) = KEYS
-        .iter()
-        .filter_map(|key| Some((rest.to_ascii_lowercase().find(key)?, key)))
-        .min()
-    {
-        let (head, tail) = rest.split_at(at + key.len());
+    while let Some(at) = lower[text.len() - rest.len()..].find(KEY) {
+        let (head, tail) = rest.split_at(at + KEY.len());
         masked.push_str(head);
         let value = tail.trim_start_matches(' ');
         let Some(value) = value.strip_prefix('=') else {
@@ -186,6 +196,13 @@ mod tests {
     }
 
     #[test]
+    fn a_short_secret_in_a_fact_is_no_secret() {
+        register("2031", &[]);
+        assert_eq!(redact_fact("2031-01-01T00:00:00Z"), "2031-01-01T00:00:00Z");
+        assert_eq!(redact("it is 2031"), "it is [redacted]");
+    }
+
+    #[test]
     fn a_short_secret_is_masked_as_a_word_only() {
         register("zq", &[]);
         assert_eq!(redact("the zq of zqar"), "the [redacted] of zqar");
@@ -220,6 +237,10 @@ mod tests {
             (
                 "password authentication failed",
                 "password authentication failed",
+            ),
+            (
+                "sslPassword=abc PASSWORD=é",
+                "sslPassword=[redacted] PASSWORD=[redacted]",
             ),
         ] {
             assert_eq!(redact(text), expected);

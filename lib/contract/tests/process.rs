@@ -82,6 +82,28 @@ fn after_a_change_began_nothing_claims_that_nothing_changed() {
         "unknown"
     );
     assert_eq!(check(&["change"], 0, "pass")["changed"], "yes");
+    assert_eq!(check(&["change-oddly"], 0, "pass")["changed"], "yes");
+    let strict = check(&["change-oddly", "--strict"], 6, "partial");
+    assert_eq!(strict["changed"], "yes");
+    assert_eq!(check(&["partial"], 6, "partial")["changed"], "unknown");
+}
+
+#[test]
+fn what_strict_fails_is_said_and_annotated() {
+    let value = check(&["warn", "--strict"], 1, "fail");
+    assert_eq!(
+        value["summary"],
+        "1 warned; 1 warning, which --strict makes failures"
+    );
+    let output = double(&["warn", "--strict"])
+        .env("GITHUB_ACTIONS", "true")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("::error title=contract end-as-told::"),
+        "{stderr}"
+    );
 }
 
 #[test]
