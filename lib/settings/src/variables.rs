@@ -4,15 +4,23 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 /// Environment variables: those of the process, or any that a test names, and what `--env-file`
 /// adds. Its `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Variables {
-    values: BTreeMap<OsString, OsString>,
+    /// Shared, because a job may have hundreds and every part of a program holds some.
+    values: Arc<Values>,
     /// The variables that come from the `--env-file`, with its folder.
     added: BTreeMap<OsString, PathBuf>,
 }
+
+type Values = BTreeMap<OsString, OsString>;
+
+/// Read once: no program sets a variable of its own.
+static OF_PROCESS: LazyLock<Arc<Values>> =
+    LazyLock::new(|| Arc::new(std::env::vars_os().collect()));
 
 /// A variable whose value is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,9 +28,12 @@ pub struct Variables {
 pub struct NotUnicode(pub String);
 
 impl Variables {
-    /// Those of this process, as they are now.
+    /// Those of this process, as they were when it first looked at them.
     pub fn of_process() -> Variables {
-        std::env::vars_os().collect()
+        Variables {
+            values: Arc::clone(&OF_PROCESS),
+            added: BTreeMap::new(),
+        }
     }
 
     /// The value as it is.
@@ -58,7 +69,7 @@ impl Variables {
         match self.values.get(OsStr::new(name)) {
             Some(present) => present == OsStr::new(value),
             None => {
-                self.values.insert(name.into(), value.into());
+                Arc::make_mut(&mut self.values).insert(name.into(), value.into());
                 self.added.insert(name.into(), folder.to_owned());
                 true
             }
@@ -69,10 +80,11 @@ impl Variables {
 impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Variables {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Variables {
         let pairs = pairs.into_iter();
+        let values: Values = pairs
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
         Variables {
-            values: pairs
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
+            values: Arc::new(values),
             added: BTreeMap::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! The account that this process runs as: libpq's last resort for the user, and where its files are.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use crate::Variables;
 
@@ -18,9 +19,7 @@ impl Account {
     /// folder. An account that only a directory service knows is named by `LOGNAME` or `USER`: a
     /// statically linked program can't ask the service.
     pub fn of_process(variables: &Variables) -> Account {
-        let uid = rustix::process::geteuid().as_raw();
-        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let (name, home) = find(&passwd, uid).unzip();
+        let (name, home) = PASSWD_LINE.clone().unzip();
         let variable = |name: &str| variables.text(name).ok().flatten();
         Account {
             name: name
@@ -34,6 +33,13 @@ impl Account {
         Account { home: None, ..self }
     }
 }
+
+/// What `/etc/passwd` says of the effective user id.
+static PASSWD_LINE: LazyLock<Option<(String, PathBuf)>> = LazyLock::new(|| {
+    let uid = rustix::process::geteuid().as_raw();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    find(&passwd, uid)
+});
 
 /// Name and home of a user id. The format is that of passwd(5).
 fn find(passwd: &str, uid: u32) -> Option<(String, PathBuf)> {
