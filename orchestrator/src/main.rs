@@ -43,7 +43,8 @@ const TOOL: Tool = contract::tool!([
     STEP_PASSED,
     CLEANUP_PASSED,
     RUN_RECORDED,
-]);
+])
+.with_own_fault(verdict::OWN_FAULT, "fault");
 
 const PIPELINE_VALID: Check = Check {
     id: "pipeline-valid",

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches as _, ValueEnum};
 
 use crate::Tool;
@@ -89,16 +90,33 @@ pub(crate) fn command<A: Args>(tool: &Tool) -> Command {
 }
 
 pub(crate) fn parse<A: Args>(tool: &Tool, args: &[OsString]) -> Parsed<A> {
-    let command = command::<A>(tool);
-    if let Some(text) = text_asked_for::<A>(tool, args) {
+    let parsed = command::<A>(tool)
+        .try_get_matches_from(args)
+        .and_then(read::<A>);
+    // A text is written without the arguments that a run needs, but not beside a mistyped one.
+    let text = match &parsed {
+        Ok(_) => text_asked_for::<A>(tool, args),
+        Err(error) if is_of_a_run(error.kind()) => text_asked_for::<A>(tool, args),
+        Err(_) => None,
+    };
+    if let Some(text) = text {
         return Parsed::Text(text);
     }
-    let parsed = command.try_get_matches_from(args).and_then(read::<A>);
     match parsed {
         Ok(both) => Parsed::Run(Box::new(both)),
         Err(error) if !error.use_stderr() => Parsed::Text(error.render().to_string().into_bytes()),
         Err(error) => Parsed::Misuse(error),
     }
+}
+
+/// Whether only what a run needs is missing.
+fn is_of_a_run(error: ErrorKind) -> bool {
+    matches!(
+        error,
+        ErrorKind::MissingRequiredArgument
+            | ErrorKind::MissingSubcommand
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
 }
 
 fn read<A: Args>(matches: ArgMatches) -> Result<(A, Common), clap::Error> {
@@ -108,7 +126,7 @@ fn read<A: Args>(matches: ArgMatches) -> Result<(A, Common), clap::Error> {
     ))
 }
 
-/// The options that print a text and end work without the arguments that a run needs.
+/// What `--list-checks`, `--man` or `--completions` ask for.
 fn text_asked_for<A: Args>(tool: &Tool, args: &[OsString]) -> Option<Vec<u8>> {
     let own = own_options(args);
     let has = |option: &str| own.iter().any(|arg| arg == option);
@@ -163,9 +181,11 @@ pub(crate) fn format_of(args: &[OsString]) -> Format {
     }
 }
 
-/// The evidence folder, read before clap has accepted the arguments.
-pub(crate) fn evidence_of(args: &[OsString]) -> Option<PathBuf> {
-    value_of(&own_options(args), "--evidence").map(PathBuf::from)
+/// The file or folder that an option names, read before clap has accepted the arguments.
+pub(crate) fn path_of(args: &[OsString], option: &str) -> Option<PathBuf> {
+    value_of(&own_options(args), option)
+        .filter(|value| !value.starts_with('-'))
+        .map(PathBuf::from)
 }
 
 fn own_options(args: &[OsString]) -> Vec<String> {

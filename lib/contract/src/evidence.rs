@@ -9,18 +9,27 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{Class, Classify};
 
+#[cfg(test)]
+mod tests;
+
 /// The file of the chain, inside the evidence folder.
 pub const LINES_FILE: &str = "evidence.jsonl";
 /// The file that names the chain's end.
 pub const HEAD_FILE: &str = "HEAD";
+
+/// How long another writer is waited for. One holds the chain for as long as it takes to read it and
+/// to sync a line.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why evidence can't be written or believed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +45,12 @@ pub enum EvidenceError {
         #[source]
         source: std::io::Error,
     },
+    /// Another writer kept the chain locked.
+    #[error("cannot lock {}: another program holds it", path.display())]
+    Held {
+        /// The evidence file.
+        path: PathBuf,
+    },
     /// The chain does not hold together.
     #[error("cannot trust {}: {what}", path.display())]
     Broken {
@@ -48,13 +63,19 @@ pub enum EvidenceError {
 
 impl Classify for EvidenceError {
     fn class(&self) -> Class {
-        Class::Error
+        match self {
+            EvidenceError::Held { .. } => Class::Busy,
+            EvidenceError::File { .. } | EvidenceError::Broken { .. } => Class::Error,
+        }
     }
 
     fn remedy(&self) -> Option<String> {
         Some(match self {
             EvidenceError::File { .. } => {
                 "name a folder that can be written with --evidence".into()
+            }
+            EvidenceError::Held { .. } => {
+                "see what has the file open (fuser), end it if it hangs, and run this again".into()
             }
             EvidenceError::Broken { .. } => {
                 "keep the folder for inspection and start a new one with --evidence".into()
@@ -95,13 +116,13 @@ impl Evidence {
     ///
     /// # Errors
     ///
-    /// When the folder can't be made or written, or the chain is broken.
+    /// When the folder can't be made or written, is held by another writer, or the chain is broken.
     pub fn open(dir: &Path) -> Result<Evidence, EvidenceError> {
         std::fs::create_dir_all(dir).map_err(file("make", dir))?;
         let evidence = Evidence {
             dir: dir.to_owned(),
         };
-        let mut locked = evidence.lock()?;
+        let mut locked = evidence.lock(PATIENCE)?;
         evidence.end(&mut locked)?;
         Ok(evidence)
     }
@@ -112,29 +133,17 @@ impl Evidence {
     ///
     /// When the chain is broken or a write fails; then no whole line was added.
     pub fn append(&self, result: &Value) -> Result<Head, EvidenceError> {
-        self.append_locked(self.lock()?, result)
+        self.append_within(PATIENCE, result)
     }
 
-    /// As [`Evidence::append`], but gives up when the lock is not to be had within a second: what
-    /// panicked may be the holder.
+    /// As [`Evidence::append`], with less patience: what panicked may hold the lock itself.
     pub(crate) fn append_in_panic(&self, result: &Value) -> Result<Head, EvidenceError> {
-        let locked = self.open_lines()?;
-        let mut attempts = 100;
-        while let Err(errno) = rustix::fs::flock(
-            &locked,
-            rustix::fs::FlockOperation::NonBlockingLockExclusive,
-        ) {
-            attempts -= 1;
-            if attempts == 0 {
-                return Err(file("lock", &self.dir.join(LINES_FILE))(errno.into()));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        self.append_locked(locked, result)
+        self.append_within(Duration::from_secs(1), result)
     }
 
-    fn append_locked(&self, mut locked: File, result: &Value) -> Result<Head, EvidenceError> {
+    fn append_within(&self, patience: Duration, result: &Value) -> Result<Head, EvidenceError> {
         let path = self.dir.join(LINES_FILE);
+        let mut locked = self.lock(patience)?;
         let mut head = self.end(&mut locked)?;
         let mut object = serde_json::Map::new();
         object.insert("prev".to_owned(), Value::String(head.hash.clone()));
@@ -147,32 +156,37 @@ impl Evidence {
         let start = locked
             .seek(SeekFrom::End(0))
             .map_err(file("write", &path))?;
-        if let Err(source) = locked.write_all(&bytes).and_then(|()| locked.sync_data()) {
-            // Best effort: a torn line is dropped by the next writer as well.
-            let _ = locked.set_len(start);
-            return Err(file("write", &path)(source));
-        }
         head.lines += 1;
         head.hash = hex(&Sha256::digest(line.as_bytes()));
-        self.write_head(&head)?;
+        let written = locked
+            .write_all(&bytes)
+            .and_then(|()| locked.sync_data())
+            .map_err(file("write", &path))
+            .and_then(|()| self.write_head(&head));
+        if let Err(error) = written {
+            // The caller's answer will be another one than the line's. Best effort: of a line that
+            // is torn the next writer drops the rest as well.
+            let _ = locked.set_len(start).and_then(|()| locked.sync_data());
+            return Err(error);
+        }
         Ok(head)
     }
 
-    fn open_lines(&self) -> Result<File, EvidenceError> {
+    fn lock(&self, patience: Duration) -> Result<File, EvidenceError> {
         let path = self.dir.join(LINES_FILE);
-        OpenOptions::new()
+        let lines = OpenOptions::new()
             .create(true)
             .read(true)
             .append(true)
             .open(&path)
-            .map_err(file("open", &path))
-    }
-
-    fn lock(&self) -> Result<File, EvidenceError> {
-        let locked = self.open_lines()?;
-        rustix::fs::flock(&locked, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|errno| file("lock", &self.dir.join(LINES_FILE))(errno.into()))?;
-        Ok(locked)
+            .map_err(file("open", &path))?;
+        lock(
+            &lines,
+            FlockOperation::NonBlockingLockExclusive,
+            patience,
+            &path,
+        )?;
+        Ok(lines)
     }
 
     /// The end of the chain, after proving it whole. A HEAD that lags behind is a writer that died
@@ -189,10 +203,6 @@ impl Evidence {
             .iter()
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
-        if whole < bytes.len() {
-            locked.set_len(whole as u64).map_err(file("write", &path))?;
-            bytes.truncate(whole);
-        }
         let recorded = self.read_head()?;
         if bytes.is_empty() && recorded.is_none() {
             let head = new_origin();
@@ -202,7 +212,11 @@ impl Evidence {
         let Some(recorded) = recorded else {
             return Err(broken(&path, "its HEAD is missing"));
         };
-        let (_, head) = follow(&path, &bytes, &recorded)?;
+        let (_, head) = follow(&path, &bytes[..whole], &recorded)?;
+        // Only of a file that is proved a chain of ours.
+        if whole < bytes.len() {
+            locked.set_len(whole as u64).map_err(file("write", &path))?;
+        }
         if head != recorded {
             self.write_head(&head)?;
         }
@@ -248,8 +262,12 @@ pub fn read(dir: &Path) -> Result<(Vec<Line>, Head), EvidenceError> {
         dir: dir.to_owned(),
     };
     let file_handle = File::open(&path).map_err(file("open", &path))?;
-    rustix::fs::flock(&file_handle, rustix::fs::FlockOperation::LockShared)
-        .map_err(|errno| file("lock", &path)(errno.into()))?;
+    lock(
+        &file_handle,
+        FlockOperation::NonBlockingLockShared,
+        PATIENCE,
+        &path,
+    )?;
     let mut bytes = Vec::new();
     (&file_handle)
         .read_to_end(&mut bytes)
@@ -275,9 +293,11 @@ fn follow(path: &Path, bytes: &[u8], recorded: &Head) -> Result<(Vec<Line>, Head
     };
     let mut passed = recorded.lines == 0 && recorded.hash == recorded.origin;
     let mut lines = Vec::new();
-    for line in bytes
+    let whole = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    // A file without a line splits into one that is empty.
+    for line in whole
         .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
+        .filter(|_| !bytes.is_empty())
     {
         let number = head.lines + 1;
         let value: Value = serde_json::from_slice(line)
@@ -306,6 +326,31 @@ fn follow(path: &Path, bytes: &[u8], recorded: &Head) -> Result<(Vec<Line>, Head
         ));
     }
     Ok((lines, head))
+}
+
+/// Polls, because a lock that is waited for can't be given up.
+fn lock(
+    lines: &File,
+    operation: FlockOperation,
+    patience: Duration,
+    path: &Path,
+) -> Result<(), EvidenceError> {
+    let until = Instant::now() + patience;
+    loop {
+        match rustix::fs::flock(lines, operation) {
+            Ok(()) => return Ok(()),
+            Err(Errno::WOULDBLOCK) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(Errno::WOULDBLOCK) => {
+                return Err(EvidenceError::Held {
+                    path: path.to_owned(),
+                });
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(file("lock", path)(errno.into())),
+        }
+    }
 }
 
 fn new_origin() -> Head {
@@ -344,81 +389,4 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn three_lines() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        let evidence = Evidence::open(dir.path()).unwrap();
-        for number in 1..=3 {
-            evidence
-                .append(&json!({ "tool": "t", "number": number }))
-                .unwrap();
-        }
-        dir
-    }
-
-    fn rewrite(dir: &Path, change: impl Fn(String) -> String) {
-        let path = dir.join(LINES_FILE);
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, change(text)).unwrap();
-    }
-
-    #[test]
-    fn lines_are_chained_and_read_back() {
-        let dir = three_lines();
-        let (lines, head) = read(dir.path()).unwrap();
-        assert_eq!(head.lines, 3);
-        assert_eq!(lines[2].hash, head.hash);
-        assert_eq!(lines[1].value["prev"], lines[0].hash);
-        assert_eq!(lines[0].value["prev"], head.origin);
-    }
-
-    #[test]
-    fn a_changed_a_removed_and_a_cut_line_are_seen() {
-        for change in [
-            |text: String| text.replace("\"number\":2", "\"number\":9"),
-            |text: String| {
-                text.lines()
-                    .skip(1)
-                    .map(|line| format!("{line}\n"))
-                    .collect()
-            },
-            |text: String| {
-                text.lines()
-                    .take(2)
-                    .map(|line| format!("{line}\n"))
-                    .collect()
-            },
-        ] {
-            let dir = three_lines();
-            rewrite(dir.path(), change);
-            assert!(read(dir.path()).is_err());
-            assert!(Evidence::open(dir.path()).is_err());
-        }
-    }
-
-    #[test]
-    fn a_writer_that_died_does_not_stop_the_next_one() {
-        let dir = three_lines();
-        // Between the line and HEAD, and in the middle of a line.
-        let (_, head) = read(dir.path()).unwrap();
-        let line = json!({ "prev": head.hash, "tool": "t" }).to_string();
-        rewrite(dir.path(), |text| format!("{text}{line}\n{{\"prev\":\"to"));
-        assert_eq!(read(dir.path()).unwrap().0.len(), 4);
-        let evidence = Evidence::open(dir.path()).unwrap();
-        assert_eq!(evidence.append(&json!({})).unwrap().lines, 5);
-        assert_eq!(read(dir.path()).unwrap().0.len(), 5);
-    }
-
-    #[test]
-    fn a_missing_head_is_not_a_new_chain() {
-        let dir = three_lines();
-        std::fs::remove_file(dir.path().join(HEAD_FILE)).unwrap();
-        assert!(Evidence::open(dir.path()).is_err());
-    }
 }

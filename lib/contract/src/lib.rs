@@ -24,6 +24,7 @@ mod console;
 pub mod evidence;
 mod failure;
 mod github;
+mod log;
 mod report;
 mod result;
 mod run;

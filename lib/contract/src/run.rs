@@ -1,9 +1,8 @@
 //! One run of a program: arguments in, result out, exit code.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -15,6 +14,7 @@ use clap::Args;
 use crate::cli::{self, Common, Format, Parsed};
 use crate::console::{self, colored, write_stderr, write_stdout};
 use crate::evidence::Evidence;
+use crate::log::Log;
 use crate::report::{Changed, Report, TargetFacts};
 use crate::result::{Outcome, failure_lines};
 use crate::{Class, Failure, Tool, github, run_id, secret};
@@ -33,6 +33,8 @@ struct PanicContext {
     started: Instant,
     /// Set once the chain is known to hold.
     evidence: OnceLock<Evidence>,
+    /// Set once the file is open.
+    log: OnceLock<Log>,
 }
 
 /// The run that a program is in.
@@ -42,7 +44,8 @@ pub struct Run {
     run_id: String,
     common: Common,
     evidence_dir: Option<PathBuf>,
-    log: Option<RefCell<File>>,
+    log: Option<Log>,
+    log_lost: Cell<bool>,
     target: RefCell<Option<TargetFacts>>,
     environment: RefCell<Option<String>>,
 }
@@ -133,9 +136,16 @@ impl Run {
     }
 
     fn account(&self, text: &str) {
-        if let Some(log) = &self.log {
-            // The verdict does not hang on its copy; the file was proved writable at the start.
-            let _ = log.borrow_mut().write_all(text.as_bytes());
+        if let Some(log) = &self.log
+            && let Err(error) = log.write(text)
+            && !self.log_lost.replace(true)
+        {
+            let path = log.path.display().to_string();
+            write_stderr(&format!(
+                "{}: cannot write the log {}: {error}\n",
+                self.tool.name,
+                console::plain(&path)
+            ));
         }
     }
 }
@@ -203,6 +213,7 @@ pub fn run<A: Args>(
         started_at: started_at.clone(),
         started,
         evidence: OnceLock::new(),
+        log: OnceLock::new(),
     });
     std::panic::set_hook(Box::new(|info| answer_panic(context, info)));
     if let Some(password) = std::env::var_os("PGPASSWORD") {
@@ -210,12 +221,18 @@ pub fn run<A: Args>(
         let public: Vec<&str> = public.iter().flatten().map(String::as_str).collect();
         secret::register(&password.to_string_lossy(), &public);
     }
+    for arg in args.iter().skip(1) {
+        secret::register_argument(&arg.to_string_lossy());
+    }
     let ready = match cli::parse::<A>(tool, &args) {
         Parsed::Text(text) => {
             write_stdout(&text);
             return ExitCode::SUCCESS;
         }
-        Parsed::Misuse(error) => Err((misuse(&error), Some(error))),
+        Parsed::Misuse(error) => {
+            let text = usage_text(&error, &args);
+            Err((misuse(&text), Some(text)))
+        }
         Parsed::Run(both) => Ok(*both),
     };
     let (args_of_tool, common, error) = match ready {
@@ -223,7 +240,8 @@ pub fn run<A: Args>(
         Err((failure, error)) => {
             let common = Common {
                 format: cli::format_of(&args),
-                evidence: cli::evidence_of(&args),
+                evidence: cli::path_of(&args, "--evidence"),
+                log: cli::path_of(&args, "--log"),
                 ..Common::default()
             };
             (None, common, Some((failure, error)))
@@ -240,24 +258,31 @@ pub fn run<A: Args>(
         common,
         evidence_dir,
         log: None,
+        log_lost: Cell::new(false),
         target: RefCell::new(None),
         environment: RefCell::new(None),
     };
     let (evidence, opened) = open_outputs(&mut run);
     let evidence = evidence.map(|evidence| context.evidence.get_or_init(|| evidence));
+    if let Some(log) = &run.log {
+        context.log.get_or_init(|| log.clone());
+    }
     let mut told = false;
+    let mut own_fault = None;
     let report = match (error, opened, args_of_tool) {
         (Some((failure, usage)), _, _) => {
             if let Some(usage) = usage {
                 // clap's own text has the usage and a hint at what was meant.
-                let text = usage.render().to_string();
-                let text = text.strip_prefix("error: ").unwrap_or(&text);
-                write_stderr(&secret::redact(&format!("{}: {text}", tool.name)));
+                let lines: Vec<String> = usage.lines().map(console::plain).collect();
+                write_stderr(&format!("{}: {}\n", tool.name, lines.join("\n")));
                 told = true;
             }
             Err(failure)
         }
-        (None, Err(failure), _) => Err(failure),
+        (None, Err(failure), _) => {
+            own_fault = tool.own_fault.filter(|_| failure.class != Class::Usage);
+            Err(failure)
+        }
         (None, Ok(()), Some(args_of_tool)) => decide(args_of_tool, &run),
         // Unreachable by construction: without an error there are arguments.
         (None, Ok(()), None) => Err(Failure::new(Class::Error, "cannot read the arguments")),
@@ -265,6 +290,9 @@ pub fn run<A: Args>(
     let report = report.unwrap_or_else(|failure| {
         let mut report = Report::default();
         report.stopped_by(failure);
+        if let Some((code, class)) = own_fault {
+            report.exit_as(code, class);
+        }
         report
     });
     let mut outcome = Outcome {
@@ -291,21 +319,9 @@ pub fn run<A: Args>(
 /// not start.
 fn open_outputs(run: &mut Run) -> (Option<Evidence>, Result<(), Failure>) {
     if let Some(path) = &run.common.log {
-        match std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-        {
-            Ok(file) => run.log = Some(RefCell::new(file)),
-            Err(error) => {
-                let failure = Failure::caused_by(
-                    Class::Usage,
-                    format!("cannot open the log {}", path.display()),
-                    &error,
-                )
-                .remedy("name a file that can be written with --log");
-                return (None, Err(failure));
-            }
+        match Log::open(path) {
+            Ok(log) => run.log = Some(log),
+            Err(failure) => return (None, Err(failure)),
         }
     }
     match run.evidence_dir.as_deref().map(Evidence::open) {
@@ -315,11 +331,22 @@ fn open_outputs(run: &mut Run) -> (Option<Evidence>, Result<(), Failure>) {
     }
 }
 
-fn misuse(error: &clap::Error) -> Failure {
-    let text = error.render().to_string();
+/// clap's own text, which has the usage and a hint at what was meant. It repeats arguments as they
+/// are, line ends included, which would begin lines of their own.
+fn usage_text(error: &clap::Error, args: &[OsString]) -> String {
+    let mut text = error.render().to_string();
+    for arg in args {
+        let arg = arg.to_string_lossy();
+        if arg.contains(char::is_control) {
+            text = text.replace(arg.as_ref(), &console::plain(&arg));
+        }
+    }
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+}
+
+fn misuse(text: &str) -> Failure {
     let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default();
-    let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let mut message = lines.next().unwrap_or_default().to_owned();
     // clap lists what is missing below its first line, which alone would end in a colon.
     if message.ends_with(':') {
         let listed: Vec<&str> = lines
@@ -355,6 +382,9 @@ fn evidence_lost(outcome: &mut Outcome<'_>, error: crate::EvidenceError) {
         return;
     }
     outcome.report.exit = None;
+    if let Some((code, class)) = outcome.tool.own_fault {
+        outcome.report.exit_as(code, class);
+    }
     outcome.report.stopped_by = Some(failure);
 }
 
@@ -378,13 +408,19 @@ fn write_result(run: &Run, outcome: &Outcome<'_>, told: bool) {
         Format::Json => write_stdout(format!("{}\n", outcome.json()).as_bytes()),
     }
     if run.log.is_some() {
-        run.account(&format!("{} {}\n", outcome.started_at, outcome.tool.name));
-        run.account(&outcome.human(false));
-        if let Some(failure) = &outcome.report.stopped_by {
-            run.account(&failure_lines(outcome.tool, failure, false));
-        }
-        run.account(&format!("{}\n", outcome.json()));
+        run.account(&account(outcome));
     }
+}
+
+/// What the log says of a whole run.
+fn account(outcome: &Outcome<'_>) -> String {
+    let mut text = format!("{} {}\n", outcome.started_at, outcome.tool.name);
+    text.push_str(&outcome.human(false));
+    if let Some(failure) = &outcome.report.stopped_by {
+        text.push_str(&failure_lines(outcome.tool, failure, false));
+    }
+    text.push_str(&format!("{}\n", outcome.json()));
+    text
 }
 
 /// The result of a panic, written from within the hook: whatever unwinding would do, the process
@@ -428,6 +464,10 @@ fn answer_panic(context: &PanicContext, info: &std::panic::PanicHookInfo<'_>) {
         duration_ms: millis(context.started),
     };
     write_stderr(&failure_lines(context.tool, &failure, false));
+    if let Some(log) = context.log.get() {
+        // What is said already stands there; the result is on both streams.
+        let _ = log.write(&account(&outcome));
+    }
     if let Some(evidence) = context.evidence.get()
         && let Err(error) = evidence.append_in_panic(&outcome.json())
     {

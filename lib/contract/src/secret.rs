@@ -42,6 +42,30 @@ pub fn register(secret: &str, public: &[&str]) {
     *current = secrets.into();
 }
 
+/// Registers an argument that looks as if it held a password, however it is written: before it is
+/// known what it is, or that it is nothing, a message may repeat it. A target without a password, a
+/// file's name and an option pass.
+pub(crate) fn register_argument(arg: &str) {
+    let lower = arg.to_ascii_lowercase();
+    if lower.starts_with("sqlite:") || lower.starts_with("file:") {
+        return;
+    }
+    let authority = arg.split_once("://").map_or(arg, |(_, rest)| rest);
+    // `user:password@host`, also where a scheme is left out or its slashes are.
+    let login = authority
+        .rsplit_once('@')
+        .is_some_and(|(login, _)| login.contains(':'));
+    let setting = ["password", "passwd", "pwd"].iter().any(|key| {
+        lower
+            .split(key)
+            .skip(1)
+            .any(|rest| rest.trim_start().starts_with('='))
+    });
+    if login || setting {
+        register(arg, &[]);
+    }
+}
+
 /// `text` with every registered secret masked, and with whatever stands where a URL or a
 /// `password=` setting has its password, registered or not.
 pub fn redact(text: &str) -> String {
@@ -193,6 +217,30 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn an_argument_that_may_hold_a_password_is_masked_whole() {
+        for arg in [
+            "postgres://u:hunter 2a@h/db",
+            "mysql:u:hunter2b@h",
+            "u:hunter2c@h",
+            "host=h passwd=hunter2d",
+            "host=h PWD = hunter2e",
+        ] {
+            register_argument(arg);
+            assert_eq!(redact(&format!("'{arg}' found")), "'[redacted]' found");
+        }
+        for arg in [
+            "sqlite:/srv/a:b@c.db",
+            "postgres://app@db:5432/shop",
+            "a@b",
+            "--wait=30s",
+            "passwords.txt",
+        ] {
+            register_argument(arg);
+            assert_eq!(redact(arg), arg);
+        }
     }
 
     #[test]

@@ -12,6 +12,19 @@ pub struct Tool {
     pub about: &'static str,
     /// Everything a finding of this program can name.
     pub checks: &'static [Check],
+    /// How the program ends where its results can't be written, if not in the contract's class of
+    /// what went wrong. For the orchestrator alone, whose own codes hand on its steps'.
+    pub own_fault: Option<(u8, &'static str)>,
+}
+
+impl Tool {
+    /// This program with an exit code of its own for its own faults, and the name of its class.
+    pub const fn with_own_fault(self, code: u8, class: &'static str) -> Tool {
+        Tool {
+            own_fault: Some((code, class)),
+            ..self
+        }
+    }
 }
 
 /// One thing that a program verifies, and what to do when it does not hold.
@@ -34,6 +47,7 @@ macro_rules! tool {
             version: env!("CARGO_PKG_VERSION"),
             about: env!("CARGO_PKG_DESCRIPTION"),
             checks: &[$($check),*],
+            own_fault: None,
         }
     };
     ($checks:expr) => {
@@ -42,6 +56,7 @@ macro_rules! tool {
             version: env!("CARGO_PKG_VERSION"),
             about: env!("CARGO_PKG_DESCRIPTION"),
             checks: $checks,
+            own_fault: None,
         }
     };
 }

@@ -89,6 +89,64 @@ fn after_a_change_began_nothing_claims_that_nothing_changed() {
 }
 
 #[test]
+fn the_log_has_the_account_of_every_end() {
+    for (end, said) in [
+        ("hold", "PASS end-as-told text"),
+        ("panic-after-change", "contract: partial (exit 6)"),
+        ("--nonsense", "contract: usage (exit 2)"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        std::fs::write(&log, "before\n").unwrap();
+        double(&[end, "--log"]).arg(&log).output().unwrap();
+        let text = std::fs::read_to_string(&log).unwrap();
+        assert!(text.starts_with("before\n"), "{text}");
+        assert!(text.contains(said), "{end}: {text}");
+        let last = text.lines().last().unwrap();
+        let value: Value = serde_json::from_str(last).unwrap();
+        assert_eq!(value["schema"], "lockstep-result/1");
+    }
+}
+
+#[test]
+fn a_log_is_never_appended_to_data_and_its_loss_is_said() {
+    let data = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(data.path(), b"SQLite format 3\0...").unwrap();
+    let path = data.path().to_str().unwrap();
+    check(&["hold", "--log", path], 2, "usage");
+    assert_eq!(std::fs::read(data.path()).unwrap(), b"SQLite format 3\0...");
+    let output = double(&["hold", "--log", "/dev/full"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.matches("cannot write the log /dev/full").count(), 1);
+}
+
+#[test]
+fn an_argument_that_is_not_understood_is_not_obeyed_or_told() {
+    let output = double(&["hold", "a", "--x\n::error::boo"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!stderr.contains("\n::error"), "{stderr}");
+    for arg in ["postgres://u:hunter 22@h/db", "host=h passwd=hunter 22"] {
+        let output = double(&["hold", "text", arg]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8(text).unwrap();
+            assert!(!text.contains("22"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_mistyped_option_beside_a_text_is_a_misuse() {
+    for args in [["--nonsense", "--man"], ["--log", "--list-checks"]] {
+        assert_eq!(double(&args).status().unwrap().code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
 fn what_strict_fails_is_said_and_annotated() {
     let value = check(&["warn", "--strict"], 1, "fail");
     assert_eq!(

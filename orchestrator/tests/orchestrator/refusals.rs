@@ -172,6 +172,10 @@ fn a_run_that_can_not_be_recorded_does_not_start() {
     let mut command = bench.command(&["run", "p.toml", "--junit", "no/such/folder/j.xml"]);
     bench.finish(&mut command).exited(125).says("j.xml");
     assert!(!bench.path("ran").exists());
+    bench.write("occupied", "no folder");
+    let mut command = bench.command(&["run", "p.toml", "--evidence", "occupied"]);
+    bench.finish(&mut command).exited(125).says("occupied");
+    assert!(!bench.path("ran").exists());
 }
 
 #[test]
