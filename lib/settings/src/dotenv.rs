@@ -5,6 +5,8 @@
 //! it, because two programs would read two values. Single quotes and backticks keep everything;
 //! in double quotes `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are escapes; quoted values may span lines.
 
+use std::collections::HashSet;
+
 use crate::file::SIZE_BYTES_MAX;
 
 /// One assignment of the file. Its `Debug` leaves the value out.
@@ -68,6 +70,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Assignment>, DotenvFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| DotenvFault::NotUtf8)?;
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut assignments: Vec<Assignment> = Vec::new();
+    let mut names = HashSet::new();
     let mut line = 1;
     while !rest.is_empty() {
         let before = rest;
@@ -75,7 +78,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Assignment>, DotenvFault> {
         rest = match read_line(rest).map_err(|message| DotenvFault::Line { line, message })? {
             (None, after) => after,
             (Some((name, value)), after) => {
-                if assignments.iter().any(|earlier| earlier.name == name) {
+                if !names.insert(name) {
                     let name = name.to_owned();
                     return Err(DotenvFault::Repeated { line, name });
                 }

@@ -1,8 +1,14 @@
 //! The known name that a mistyped one was probably meant to be.
 
+const TYPED_LENGTH_MAX: usize = 64;
+
 /// The name in `known` that `typed` resembles, if one does: at most a third of its letters differ,
 /// or one of the two begins with the other.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // No name is that long, and comparing takes time by the product of the lengths.
+    if typed.len() > TYPED_LENGTH_MAX {
+        return None;
+    }
     let typed = typed.to_lowercase();
     let distance_max = (typed.chars().count() / 3).max(1);
     known

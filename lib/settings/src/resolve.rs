@@ -310,7 +310,7 @@ fn read_url_file(path: &Path) -> Result<String, Error> {
     };
     let bytes = read_limited(path)?;
     let text = String::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8"))?;
-    match text.trim() {
+    match text.trim_start_matches('\u{feff}').trim() {
         "" => Err(unusable("it is empty")),
         line if line.lines().count() > 1 => Err(unusable("it has more than one line")),
         line => Ok(line.to_owned()),

@@ -244,7 +244,7 @@ fn a_password_on_the_command_line_is_refused_and_not_shown() {
 #[test]
 fn a_file_may_hold_the_password() {
     let place = Place::new("")
-        .file("url", "postgres://u:hunter2@h/d\n")
+        .file("url", "\u{feff}postgres://u:hunter2@h/d\n")
         .url_file("url");
     assert_eq!(place.resolved(), pair("postgres://u@h:5432/d", "url"));
     for content in ["", "\n", "sqlite:a.db\nsqlite:b.db\n", "hunter2"] {

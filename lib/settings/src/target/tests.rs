@@ -580,3 +580,11 @@ fn a_password_is_seen_before_anything_is_completed() {
         assert_eq!(has_password(text), Ok(expected), "{text}");
     }
 }
+
+#[test]
+fn two_keys_that_disagree_on_tls_are_no_choice() {
+    for query in ["sslmode=disable&ssl=true", "sslmode=require&ssl=false"] {
+        let said = refused(&format!("postgres://u@h/d?{query}")).to_string();
+        assert!(said.contains("say different things"), "{query}: {said}");
+    }
+}

@@ -36,6 +36,18 @@ impl Layered<'_> {
             (None, Some(RootCert::System)) => SslMode::VerifyFull,
             (None, _) => SslMode::Prefer,
         };
+        let disagree = self.string.get("sslmode").is_some()
+            && match self.string.get("ssl") {
+                Some("true" | "True" | "1" | "on" | "yes") => mode == SslMode::Disable,
+                Some("false" | "False" | "0" | "off" | "no") => mode >= SslMode::Require,
+                _ => false,
+            };
+        if disagree {
+            return Err(TargetError::Value {
+                key: "ssl",
+                expected: "left out where sslmode is given: the two say different things",
+            });
+        }
         if root == Some(RootCert::System) && mode != SslMode::VerifyFull {
             return Err(TargetError::Value {
                 key: "sslmode",
