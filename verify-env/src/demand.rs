@@ -1,5 +1,7 @@
 //! What is demanded of each variable, from `lockstep.toml` and the example, checked for sense.
 
+use std::collections::HashMap;
+
 use regex_lite::Regex;
 use settings::Settings;
 use settings::dotenv::{self, Assignment};
@@ -60,11 +62,12 @@ pub(crate) fn demands<'a>(
     example: Option<&'a Example>,
     environment: Option<&str>,
 ) -> Result<Vec<Demand<'a>>, Error> {
-    let assigned = |name: &str| {
-        let example = example?;
-        let found = example.assignments.iter().find(|one| one.name == name)?;
-        Some((example, found))
-    };
+    let assignments: HashMap<&str, (&Example, &Assignment)> = example
+        .iter()
+        .flat_map(|example| example.assignments.iter().map(|one| (*example, one)))
+        .map(|(example, one)| (one.name.as_str(), (example, one)))
+        .collect();
+    let assigned = |name: &str| assignments.get(name).copied();
     let mut demands = Vec::new();
     for (name, rule) in &settings.env {
         sensible(name, rule, settings)?;
@@ -184,6 +187,22 @@ fn sensible(name: &str, rule: &VariableRule, settings: &Settings) -> Result<(), 
     }
     if others.contains(&name) || rule.must_differ_from.as_deref() == Some(name) {
         return refuse("it refers to itself".to_owned());
+    }
+    // A variable that nobody describes may be meant; one that is nearly described is mistyped, and
+    // the demand would never be one.
+    let described = || settings.env.keys().map(|known| known.as_str());
+    for other in others
+        .iter()
+        .copied()
+        .chain(rule.must_differ_from.as_deref())
+    {
+        if !settings.env.contains_key(other)
+            && let Some(known) = nearest(other, described().filter(|known| *known != name))
+        {
+            return refuse(format!(
+                "{other} is not described; did you mean \"{known}\"?"
+            ));
+        }
     }
     let declared = &settings.environments;
     for environment in rule.environments.iter().flatten() {

@@ -24,7 +24,17 @@ const WORDS: [&str; 19] = [
 ];
 
 /// What is no secret to anybody. Compared like [`WORDS`], for secrets alone.
-const OPEN_SECRETS: [&str; 11] = [
+const OPEN_SECRETS: [&str; 21] = [
+    "null",
+    "none",
+    "nil",
+    "admin",
+    "letmein",
+    "qwerty",
+    "password1",
+    "password123",
+    "123456",
+    "12345678",
     "secret",
     "secretkey",
     "supersecret",
@@ -46,11 +56,19 @@ pub(crate) fn placeholder(value: &str, secret: bool) -> Option<&'static str> {
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
         .collect();
-    if WORDS.contains(&word.as_str()) || is_request(value) {
+    let asks = word.starts_with("changeme") || word.starts_with("replaceme");
+    if asks || WORDS.contains(&word.as_str()) || is_request(value) {
         return Some("a placeholder");
     }
     if value.len() >= 3 && is_one_character(value) {
         return Some("one character over and over");
+    }
+    // `sk_test_xxx`.
+    if value.rsplit(['_', '-', '.']).next().is_some_and(is_crosses) {
+        return Some("a placeholder");
+    }
+    if has_blank(value) {
+        return Some("a placeholder in brackets, or a template that was not filled in");
     }
     let brackets = [
         ("<", ">"),
@@ -74,6 +92,37 @@ pub(crate) fn placeholder(value: &str, secret: bool) -> Option<&'static str> {
     None
 }
 
+/// What is a placeholder about a user, a host or a password inside a URL. Their names are people's
+/// own: `todo` is a database and `my-app` a host.
+pub(crate) fn placeholder_in_url(part: &str) -> Option<&'static str> {
+    let is_name = part.eq_ignore_ascii_case("todo") || part.eq_ignore_ascii_case("test");
+    placeholder(part, false).filter(|_| !is_name)
+}
+
+/// `xxx`, three or more.
+fn is_crosses(word: &str) -> bool {
+    word.len() >= 3 && word.bytes().all(|byte| byte.eq_ignore_ascii_case(&b'x'))
+}
+
+/// `sk-<your key>`, `Bearer <token>`, `https://${HOST}/`: brackets with a name in them, inside a
+/// value. A random secret may hold brackets, but hardly with a word between them that begins one.
+fn has_blank(value: &str) -> bool {
+    let named = |open: &str, close: char| {
+        value.split(open).skip(1).any(|rest| {
+            rest.split_once(close).is_some_and(|(name, _)| {
+                name.len() >= 3
+                    && name
+                        .chars()
+                        .all(|c| c.is_ascii_alphabetic() || matches!(c, ' ' | '-' | '_'))
+            })
+        })
+    };
+    let bracketed = [" <", "-<", "_<", "=<", "/<", ":<"]
+        .iter()
+        .any(|open| named(open, '>'));
+    bracketed || named("${", '}')
+}
+
 /// `your-api-key`, `YOUR_TOKEN_HERE`, `insert password here`.
 fn is_request(value: &str) -> bool {
     let lower = value.to_lowercase();
@@ -81,15 +130,14 @@ fn is_request(value: &str) -> bool {
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());
     match words.next() {
-        Some("your" | "my") => {
+        Some("your") => {
             lower.split(['-', '_', ' ']).count() > 1
                 && lower.len() <= 40
                 && lower
                     .chars()
-                    .all(|c| c.is_ascii_alphabetic() || matches!(c, '-' | '_' | ' '))
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' '))
         }
         Some("insert" | "enter" | "put" | "add" | "paste") => words.next_back() == Some("here"),
-        Some("changeme" | "replaceme") => true,
         Some("change" | "replace") => matches!(words.next(), Some("me" | "this" | "with")),
         _ => false,
     }
@@ -132,6 +180,13 @@ mod tests {
             "[object Object]",
             "replace-me",
             " changeme\n",
+            "changeme123",
+            "your-256-bit-secret",
+            "YOUR_API_KEY_123",
+            "sk_test_xxx",
+            "sk-<your key>",
+            "Bearer <token>",
+            "https://${HOST}/x",
         ] {
             assert!(placeholder(value, false).is_some(), "{value}");
         }
@@ -161,6 +216,12 @@ mod tests {
             "mydb",
             "address",
             "exchangeme",
+            "my-app",
+            "my_database",
+            "index",
+            "a<b>c",
+            "9<xyz>2",
+            "app-prod-xx",
             "null",
         ] {
             assert_eq!(placeholder(value, false), None, "{value}");
@@ -169,7 +230,14 @@ mod tests {
 
     #[test]
     fn what_everybody_knows_is_no_secret() {
-        for value in ["secret", "Password", "keyboard cat", "django-insecure-8f2k"] {
+        for value in [
+            "secret",
+            "Password",
+            "password123",
+            "none",
+            "keyboard cat",
+            "django-insecure-8f2k",
+        ] {
             assert!(placeholder(value, true).is_some(), "{value}");
         }
         assert_eq!(placeholder("secret", false), None);

@@ -262,9 +262,17 @@ fn a_placeholder_is_no_value() {
         ("url", "postgres://app:changeme@db.internal/app"),
         ("url", "postgres://app:XXXX@db.internal/app"),
         ("url", "https://${HOST}/x"),
+        ("secret", "sk-<your key>"),
     ] {
         let found = broken(&format!("kind = \"{kind}\""), value);
         assert_eq!(found, ["value-replaced"], "{kind} {value}");
+    }
+    for value in [
+        "postgres://my_app:Zk3pq9@db/app",
+        "postgres://app:Zk3pq9@my-db:5432/todo",
+        "postgres://todo:Zk3pq9@todo/todo",
+    ] {
+        assert_eq!(broken("kind = \"url\"", value), Vec::<String>::new());
     }
     assert!(broken("one_of = [\"placeholder\", \"real\"]", "placeholder").is_empty());
 }
@@ -281,6 +289,11 @@ fn two_variables_that_must_differ_are_compared_by_meaning() {
     );
     assert!(differ("secret", "s3cret-A", "s3cret-B").is_empty());
     assert!(differ("secret", "s3cret-A", "").is_empty());
+    // What a shell left around one of them makes no difference.
+    assert_eq!(
+        differ("secret", "s3cret-A", "s3cret-A\n"),
+        ["values-distinct A: the same value as B"]
+    );
     assert_eq!(
         differ("url", "postgres://u:a@h/d", "postgresql://test:b@H:5432/d"),
         ["values-distinct A: the same database as B"]
@@ -355,6 +368,10 @@ fn a_rule_that_could_not_count_is_refused() {
         ),
         ("[env.X]\nrequired_if = \"X\"", "refers to itself"),
         ("[env.X]\nmust_differ_from = \"X\"", "refers to itself"),
+        (
+            "[env.API_KEY]\n[env.X]\nmust_differ_from = \"APIKEY\"",
+            "did you mean \"API_KEY\"?",
+        ),
         (
             "[env.X]\nforbidden = true\nmust_differ_from = \"Y\"",
             "a forbidden variable",

@@ -8,7 +8,7 @@ use settings::file::{PathKind, VariableKind, VariableRule};
 use settings::{Ambient, Target, Variables};
 
 use crate::demand::Demand;
-use crate::placeholder::placeholder;
+use crate::placeholder::{placeholder, placeholder_in_url};
 use crate::{
     PATH_PRESENT, VALUE_ALLOWED, VALUE_CLEAN, VALUE_FORMED, VALUE_REPLACED, VALUES_DISTINCT,
 };
@@ -296,13 +296,13 @@ fn unreplaced(demand: &Demand<'_>, text: &str) -> Option<Option<Fault>> {
     ) {
         return None;
     }
-    if demand.example_value() == Some(text) && kind != VariableKind::Path {
+    if demand.example_value().map(cleaned) == Some(cleaned(text)) && kind != VariableKind::Path {
         return Some(Some(fault("left as the example has it")));
     }
     let secret = kind == VariableKind::Secret;
     let found = placeholder(text, secret).or_else(|| {
         let parts = login_and_host(text);
-        parts.into_iter().find_map(|part| placeholder(part, false))
+        parts.into_iter().find_map(placeholder_in_url)
     });
     Some(found.map(fault))
 }
@@ -326,7 +326,7 @@ fn same(
     other: &OsStr,
     variables: &Variables,
 ) -> Option<&'static str> {
-    if other == text {
+    if other.to_str().map(cleaned) == Some(cleaned(text)) {
         return Some("the same value as");
     }
     if kind != VariableKind::Url {
@@ -337,6 +337,13 @@ fn same(
     let (one, _) = target(text)?;
     let (two, _) = target(other.to_str()?)?;
     one.same_database(&two).then_some("the same database as")
+}
+
+/// A value without what somebody's shell, or a file's last newline, left around it.
+fn cleaned(text: &str) -> &str {
+    let text = text.trim();
+    let unquoted = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    unquoted('"').or_else(|| unquoted('\'')).unwrap_or(text)
 }
 
 /// What somebody's shell, or a file's last newline, left around a value.
