@@ -56,6 +56,14 @@ pub(crate) fn colored(choice: Color, stream: &impl IsTerminal) -> bool {
 /// of a line, and its older form `##[command]` anywhere.
 pub(crate) fn plain(text: &str) -> String {
     let text = secret::redact(text);
+    // Nearly every text that a program has to say.
+    if text
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        && !text.contains("##[")
+    {
+        return text;
+    }
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

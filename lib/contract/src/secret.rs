@@ -86,7 +86,8 @@ fn mask(text: &str, short: fn(&str, &str) -> String) -> String {
     } else {
         text.to_owned()
     };
-    if text.to_ascii_lowercase().contains("password") {
+    let is_key = |word: &[u8]| word.eq_ignore_ascii_case(KEY.as_bytes());
+    if text.as_bytes().windows(KEY.len()).any(is_key) {
         text = mask_settings(&text);
     }
     let secrets = Arc::clone(&SECRETS.lock().unwrap_or_else(PoisonError::into_inner));
@@ -148,10 +149,12 @@ fn mask_urls(text: &str) -> String {
     masked
 }
 
+/// What names a password in a setting; `sslpassword` ends in it.
+const KEY: &str = "password";
+
 /// Masks the value after `password=`, in libpq's key/value form and in a URL's query.
 fn mask_settings(text: &str) -> String {
-    // `sslpassword` ends in it. Lower-casing ASCII keeps every place where it is.
-    const KEY: &str = "password";
+    // Lower-casing ASCII keeps every place where it is.
     let lower = text.to_ascii_lowercase();
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
