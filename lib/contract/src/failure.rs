@@ -77,16 +77,48 @@ impl<E: Classify> From<E> for Failure {
     }
 }
 
-/// The messages of an error and its sources. A source that its parent repeats is left out: some
-/// libraries' messages end in their source's.
+/// The messages of an error and its sources. A source that its parent repeats is left out, and so
+/// is one that repeats its parent: some libraries' messages end in their source's, and SQLite's
+/// source is its code with the same words.
 fn chain(mut error: Option<&dyn std::error::Error>) -> Vec<String> {
     let mut messages: Vec<String> = Vec::new();
     while let Some(current) = error {
         let message = current.to_string();
-        if !messages.last().is_some_and(|last| last.contains(&message)) {
+        let repeats = messages.last().is_some_and(|last| {
+            let (last, next) = (last.to_lowercase(), message.to_lowercase());
+            last.contains(&next) || next.contains(&last)
+        });
+        if !repeats {
             messages.push(message);
         }
         error = current.source();
     }
     messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Said {
+        text: &'static str,
+        source: Option<Box<Said>>,
+    }
+
+    #[test]
+    fn what_was_said_is_not_said_again() {
+        let said = |text, source| Said { text, source };
+        let code = said("Error code 8: Attempt to write a readonly database", None);
+        let engine = said("attempt to write a readonly database", Some(Box::new(code)));
+        let error = said("cannot write the mark", Some(Box::new(engine)));
+        assert_eq!(
+            chain(Some(&error)),
+            [
+                "cannot write the mark",
+                "attempt to write a readonly database"
+            ]
+        );
+    }
 }
