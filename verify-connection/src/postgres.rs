@@ -5,7 +5,7 @@ use std::time::Instant;
 use contract::{Class, Failure};
 use db_connect::{Route, StatementError};
 use db_read::PostgresSession;
-use records::PostgresRecords;
+use records::{OWN_POSTGRES, PostgresRecords};
 use settings::PostgresTarget;
 use settings::file::Version;
 use settings::target::Host;
@@ -82,7 +82,9 @@ fn version(number: u32) -> Version {
 
 /// What the planner believes about the tables; nothing is counted. A table counts once, whatever
 /// its partitions; rows are those of the partitions.
-const SIZES: &str = "SELECT \
+fn sizes_sql() -> String {
+    format!(
+        "SELECT \
     pg_catalog.format('%I.%I', s.nspname, s.relname), \
     s.rows, \
     pg_catalog.sum(s.rows) OVER ()::pg_catalog.int8, \
@@ -94,12 +96,14 @@ const SIZES: &str = "SELECT \
         FROM pg_catalog.pg_class c \
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't' \
-        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'lockstep', $1) \
-        AND n.nspname !~ '^pg_toast' \
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+        AND n.nspname !~ '^pg_toast' AND NOT {OWN_POSTGRES} \
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
             WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
             AND d.objid = c.oid AND d.deptype = 'e')) s \
-    ORDER BY s.rows DESC NULLS LAST, 1 LIMIT $2";
+    ORDER BY s.rows DESC NULLS LAST, 1 LIMIT $2"
+    )
+}
 
 fn sizes(session: &mut PostgresSession, question: &Question) -> Result<Content, StatementError> {
     use postgres::types::Type;
@@ -107,7 +111,7 @@ fn sizes(session: &mut PostgresSession, question: &Question) -> Result<Content, 
     let rows = session
         .client()
         .query_typed(
-            SIZES,
+            &sizes_sql(),
             &[
                 (&question.ledger.as_str(), Type::TEXT),
                 (&limit, Type::INT8),
@@ -132,19 +136,23 @@ fn sizes(session: &mut PostgresSession, question: &Question) -> Result<Content, 
 
 /// The tables that may hold rows, those that are believed to first; and whether this role sees all
 /// of their rows. Partitions are read through their parents.
-const PROBED: &str = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), \
+fn probed_sql() -> String {
+    format!(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), \
         pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
             AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT') \
             AND NOT pg_catalog.row_security_active(c.oid) \
     FROM pg_catalog.pg_class c \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'lockstep', $1) \
-    AND n.nspname !~ '^pg_toast' \
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+    AND n.nspname !~ '^pg_toast' AND NOT {OWN_POSTGRES} \
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
         AND d.objid = c.oid AND d.deptype = 'e') \
-    ORDER BY c.reltuples DESC, 1";
+    ORDER BY c.reltuples DESC, 1"
+    )
+}
 
 /// Whether any table has a row.
 fn has_rows(session: &mut PostgresSession, question: &Question) -> Result<bool, Failure> {
@@ -152,7 +160,7 @@ fn has_rows(session: &mut PostgresSession, question: &Question) -> Result<bool, 
     let act = "look for a row";
     let rows = session
         .client()
-        .query_typed(PROBED, &[(&question.ledger.as_str(), Type::TEXT)])
+        .query_typed(&probed_sql(), &[(&question.ledger.as_str(), Type::TEXT)])
         .map_err(|error| StatementError::new(act, error))?;
     let (readable, hidden): (Vec<_>, Vec<_>) = rows
         .iter()

@@ -66,13 +66,9 @@ fn content(
     let names: Vec<String> = statement
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let own = [
-        question.ledger.sqlite_table("migrations"),
-        question.ledger.sqlite_table("schema"),
-    ];
     let names: Vec<String> = names
         .into_iter()
-        .filter(|name| !name.starts_with("lockstep_") && !own.contains(name))
+        .filter(|name| !question.ledger.is_own_sqlite(name))
         .collect();
     let counted = u64::from(facts.page_size) * u64::from(facts.page_count) <= COUNTED_BYTES_MAX;
     let mut content = Content {

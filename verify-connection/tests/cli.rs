@@ -159,6 +159,22 @@ fn lockstep_s_own_tables_are_neither_data_nor_tables() {
     let target = "sqlite:app.db";
     place.check(&[target, "--expect", "empty"], &[], 0);
     place.check(&[target, "--expect", "data"], &[], 1);
+    // What only looks like theirs is somebody's data.
+    let place =
+        Place::with("CREATE TABLE lockstep_orders (x); INSERT INTO lockstep_orders VALUES (1)");
+    place.check(&[target, "--expect", "data"], &[], 0);
+    let server = Server::shared();
+    let database = server.create_database();
+    server
+        .connect(&database)
+        .batch_execute("CREATE TABLE users (x int); INSERT INTO users VALUES (1)")
+        .unwrap();
+    let toml = "[migrations]\nledger = \"public\"\n";
+    std::fs::write(place.dir.path().join("lockstep.toml"), toml).unwrap();
+    let url = [("DATABASE_URL", server.url(&database))];
+    let url = [(url[0].0, url[0].1.as_str())];
+    place.check(&["--expect", "data"], &url, 0);
+    place.check(&["--expect", "empty"], &url, 1);
     let place = Place::with("CREATE TABLE t (x); INSERT INTO t VALUES (1)");
     place.check(&[target, "--expect", "empty"], &[], 1);
     place.check(&[target, "--expect", "data"], &[], 0);

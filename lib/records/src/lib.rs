@@ -16,7 +16,7 @@ pub use ledger::RecordedSchema;
 pub use mark::Mark;
 pub use place::Place;
 pub use survey::Survey;
-pub use tables::{LEDGER_DEFAULT, LedgerName, LedgerNameError};
+pub use tables::{LEDGER_DEFAULT, LedgerName, LedgerNameError, OWN_POSTGRES};
 
 use std::cell::OnceCell;
 

@@ -1,6 +1,6 @@
 //! Whether there is anything in a database beside Lockstep's own tables.
 
-use crate::{Error, PostgresRecords, SqliteRecords, server};
+use crate::{Error, OWN_POSTGRES, PostgresRecords, SqliteRecords, server};
 
 const WHAT: &str = "the list of tables";
 
@@ -11,13 +11,9 @@ impl SqliteRecords<'_> {
     ///
     /// When the schema can't be read.
     pub fn tables(&self, limit: u32) -> Result<Vec<String>, Error> {
-        let own = [
-            self.ledger.sqlite_table("migrations"),
-            self.ledger.sqlite_table("schema"),
-        ];
+        // SQLite lets nobody else take its prefix.
         let is_own = |name: &str| {
-            let name = name.to_ascii_lowercase();
-            name.starts_with("sqlite_") || name.starts_with("lockstep_") || own.contains(&name)
+            name.to_ascii_lowercase().starts_with("sqlite_") || self.ledger.is_own_sqlite(name)
         };
         let mut names: Vec<String> = self
             .names(WHAT)?
@@ -42,17 +38,20 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         let rows = self
             .client
             .query_typed(
-                "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) \
-                 FROM pg_catalog.pg_class c \
-                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
-                 AND c.relpersistence <> 't' \
-                 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'lockstep', $1) \
-                 AND n.nspname !~ '^pg_toast' \
-                 AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
-                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-                    AND d.objid = c.oid AND d.deptype = 'e') \
-                 ORDER BY 1 LIMIT $2",
+                &format!(
+                    "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) \
+                     FROM pg_catalog.pg_class c \
+                     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
+                     AND c.relpersistence <> 't' \
+                     AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+                     AND n.nspname !~ '^pg_toast' \
+                     AND NOT {OWN_POSTGRES} \
+                     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
+                        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                        AND d.objid = c.oid AND d.deptype = 'e') \
+                     ORDER BY 1 LIMIT $2"
+                ),
                 &[
                     (&self.ledger.as_str(), postgres::types::Type::TEXT),
                     (&i64::from(limit), postgres::types::Type::INT8),

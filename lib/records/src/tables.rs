@@ -66,11 +66,31 @@ impl LedgerName {
         format!("{}_{table}", self.0)
     }
 
+    /// Whether this is the name of one of Lockstep's own tables on SQLite. Nothing else is, whatever
+    /// its prefix: what counts as ours is not looked at before a deployment begins.
+    pub fn is_own_sqlite(&self, table: &str) -> bool {
+        let is = |own: &str| table.eq_ignore_ascii_case(own);
+        is(MARK_SQLITE)
+            || LEDGER_TABLES.iter().any(|own| {
+                is(&self.sqlite_table(own)) || is(&LedgerName::default().sqlite_table(own))
+            })
+    }
+
     /// The quoted and qualified table on PostgreSQL.
     pub fn postgres_table(&self, table: &str) -> String {
         format!("\"{}\".\"{table}\"", self.0)
     }
 }
+
+/// The tables of a ledger.
+const LEDGER_TABLES: [&str; 2] = ["migrations", "schema"];
+
+/// A condition that holds for Lockstep's own tables on PostgreSQL alone, and not for what else
+/// stands in a schema that `[migrations] ledger` names: `n` is their row of `pg_namespace`, `c` of
+/// `pg_class`, and `$1` the ledger's name.
+pub const OWN_POSTGRES: &str = "(n.nspname = 'lockstep' \
+        AND c.relname IN ('environment', 'migrations', 'schema') \
+    OR n.nspname = $1 AND c.relname IN ('migrations', 'schema'))";
 
 /// The mark belongs to the database and not to a project, so its place does not move with the
 /// ledger's name.
@@ -80,6 +100,27 @@ pub(crate) const MARK_POSTGRES: &str = "\"lockstep\".\"environment\"";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prefix_makes_no_table_ours() {
+        let shop = LedgerName::new(Some("shop")).unwrap();
+        for own in [
+            "lockstep_environment",
+            "Lockstep_Migrations",
+            "shop_migrations",
+            "shop_schema",
+        ] {
+            assert!(shop.is_own_sqlite(own), "{own}");
+        }
+        for other in [
+            "lockstep_orders",
+            "shop_orders",
+            "shop_environment",
+            "schema",
+        ] {
+            assert!(!shop.is_own_sqlite(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_ledger_name_is_one_that_needs_no_quotes() {

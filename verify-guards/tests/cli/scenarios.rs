@@ -63,6 +63,36 @@ fn a_developers_shell_with_productions_url_is_refused() {
 }
 
 #[test]
+fn a_ledger_named_after_the_applications_tables_hides_none_of_them() {
+    let hidden = [
+        (Engine::Sqlite, "shop", "CREATE TABLE shop_orders (x)"),
+        (
+            Engine::Sqlite,
+            "lockstep",
+            "CREATE TABLE lockstep_orders (x)",
+        ),
+        (Engine::Postgres, "public", "CREATE TABLE users (x int)"),
+        (
+            Engine::Postgres,
+            "lockstep",
+            "CREATE SCHEMA lockstep CREATE TABLE orders (x int)",
+        ),
+    ];
+    for (engine, ledger, sql) in hidden {
+        let place = Place::new(engine);
+        place.change(sql);
+        place.write(
+            "lockstep.toml",
+            &format!("{TOML}[migrations]\nledger = \"{ledger}\"\n"),
+        );
+        place
+            .run_here(&[], &[("LOCKSTEP_ENV", "dev")])
+            .refused_by(&["database-marked"])
+            .says("it has tables and no mark, so it counts as protected");
+    }
+}
+
+#[test]
 fn settings_edited_to_say_unprotected_open_nothing() {
     for engine in ENGINES {
         let place = production(engine);
