@@ -285,6 +285,26 @@ fn a_protected_mark_is_never_replaced_where_it_was_written() {
 }
 
 #[test]
+fn a_hard_link_to_production_is_not_marked() {
+    let place = Place::sqlite();
+    place.run(&[], &CI).is(0, "yes");
+    let app = rusqlite::Connection::open(place.file()).unwrap();
+    app.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)")
+        .unwrap();
+    let linked = Place::empty();
+    std::fs::hard_link(place.file(), linked.file()).unwrap();
+    for by in [&place, &linked] {
+        for ran in [by.run(&["--environment", "dev"], &[]), by.run(&[], &CI)] {
+            ran.is(1, "no").says("the file has 2 names (hard links)");
+        }
+    }
+    assert_eq!(linked.names(), ["app.db", "lockstep.toml"]);
+    std::fs::remove_file(linked.file()).unwrap();
+    app.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+    place.run(&[], &CI).is(0, "yes");
+}
+
+#[test]
 fn a_copy_gets_a_mark_and_an_identity_of_its_own() {
     let place = Place::sqlite();
     place.run(&[], &CI).is(0, "yes");

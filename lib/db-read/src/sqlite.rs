@@ -4,6 +4,7 @@
 //! drop the locks that this process holds on it (POSIX advisory locks; sqlite.org/howtocorrupt).
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use contract::{Class, Classify};
@@ -48,6 +49,15 @@ pub enum SqliteError {
     /// It is a folder or a device.
     #[error("cannot open {}: it is no file", .0.display())]
     NotAFile(PathBuf),
+    /// It has several names: SQLite names the write-ahead log after the path, so by the wrong one
+    /// the file is read without what was committed last.
+    #[error("cannot read {}: the file has {names} names (hard links), and only one of them has its journal beside it", .path.display())]
+    SeveralNames {
+        /// The file, as it was named.
+        path: PathBuf,
+        /// How many there are.
+        names: u64,
+    },
     /// Its folder, or the file, is closed to this user.
     #[error("cannot open {}", .path.display())]
     Unreadable {
@@ -189,6 +199,10 @@ impl SqliteSession {
 /// What can be told without opening the file.
 fn look_at(path: &Path) -> Result<(), SqliteError> {
     match std::fs::metadata(path) {
+        Ok(found) if found.is_file() && found.nlink() > 1 => Err(SqliteError::SeveralNames {
+            path: path.to_owned(),
+            names: found.nlink(),
+        }),
         Ok(found) if found.is_file() => Ok(()),
         Ok(_) => Err(SqliteError::NotAFile(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -274,7 +288,8 @@ impl Classify for SqliteError {
             | SqliteError::NotADatabase(_)
             | SqliteError::Corrupt { .. } => Class::Fail,
             SqliteError::Locked { .. } => Class::Busy,
-            SqliteError::Unreadable { .. }
+            SqliteError::SeveralNames { .. }
+            | SqliteError::Unreadable { .. }
             | SqliteError::HotJournal { .. }
             | SqliteError::WalFolder { .. }
             | SqliteError::Statement { .. } => Class::Error,
@@ -285,6 +300,10 @@ impl Classify for SqliteError {
         let remedy = match self {
             SqliteError::Missing(_) => "check the path; nothing but mark-db --create makes a file",
             SqliteError::NotAFile(_) => "name the database file itself",
+            SqliteError::SeveralNames { .. } => {
+                "leave the file one name, the one that the application opens: delete the other \
+                 links (find -samefile lists them), or make them copies"
+            }
             SqliteError::Unreadable { .. } => "run as a user that may read the file and its folder",
             SqliteError::NotADatabase(_) => "name a SQLite file that is not encrypted",
             SqliteError::Corrupt { .. } => {
@@ -292,7 +311,8 @@ impl Classify for SqliteError {
             }
             SqliteError::Locked { .. } => "try again once the other process is done",
             SqliteError::HotJournal { .. } => {
-                "let the application open the database once, so that SQLite rolls the dead                  writer's change back"
+                "let the application open the database once, so that SQLite rolls the dead \
+                 writer's change back"
             }
             SqliteError::WalFolder { .. } => {
                 "run as a user that may write the folder: SQLite needs -wal and -shm beside the file"

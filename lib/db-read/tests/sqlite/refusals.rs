@@ -13,7 +13,22 @@ fn check(path: &Path, class: Class, says: &str) {
     let error = open(path).unwrap_err();
     assert_eq!(error.class(), class, "{error:?}");
     assert!(error.to_string().contains(says), "{error}");
-    assert!(error.remedy().is_some());
+    let remedy = error.remedy().unwrap();
+    assert!(!remedy.contains("  "), "{remedy}");
+}
+
+#[test]
+fn a_file_of_several_names_is_not_read_by_any_of_them() {
+    let place = Place::new("wal");
+    let link = place.dir.path().join("link.db");
+    std::fs::hard_link(place.path(), &link).unwrap();
+    let before = place.state();
+    for path in [&link, &place.path()] {
+        check(path, Class::Error, "2 names (hard links)");
+    }
+    assert_eq!(place.state(), before);
+    std::fs::remove_file(&link).unwrap();
+    open(&place.path()).unwrap();
 }
 
 #[test]

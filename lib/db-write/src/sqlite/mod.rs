@@ -8,6 +8,7 @@ mod holders;
 mod lock;
 mod tables;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -122,6 +123,16 @@ fn is_file(path: &Path) -> Result<(), Error> {
         remedy: remedy.to_owned(),
     };
     match std::fs::metadata(path) {
+        // SQLite names journals after the path: by another name of the file a writer sees neither
+        // the other's log nor its locks on it, and both together destroy the database.
+        Ok(meta) if meta.is_file() && meta.nlink() > 1 => Err(unfit(
+            &format!(
+                "the file has {} names (hard links), and SQLite keeps its journal under one of them",
+                meta.nlink()
+            ),
+            "leave the file one name, the one that the application opens: delete the other links \
+             (find -samefile lists them), or make them copies",
+        )),
         Ok(meta) if meta.is_file() => Ok(()),
         Ok(_) => Err(unfit("it is not a file", "name the database's file")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(unfit(
