@@ -154,11 +154,14 @@ fn write(
     };
     run.change_began();
     writer
-        .write_mark(&NewMark {
-            environment: environment.to_owned(),
-            protected,
-            uuid: uuid.clone(),
-        })
+        .write_mark(
+            &NewMark {
+                environment: environment.to_owned(),
+                protected,
+                uuid: uuid.clone(),
+            },
+            survey.mark.as_ref(),
+        )
         .inspect_err(|error| {
             if error.class() != Class::Partial {
                 run.change_undone();

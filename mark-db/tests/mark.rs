@@ -7,10 +7,13 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use db_write::{NewMark, Options, Stop, Writer};
 use serde_json::Value;
 use tests::pgbouncer::Pgbouncer;
 use tests::postgres_server::Server;
+use tests::proxy::{COMMIT, Cut, Proxy};
 
 const TOML: &str = "
 [environments.dev]
@@ -107,6 +110,22 @@ impl Place {
         let mut args = vec!["--environment", "dev", "--confirm", &confirm];
         args.extend(more);
         self.run(&args, &[])
+    }
+
+    /// A session of the library's own, with little patience.
+    fn writer(&self, url: &str) -> Box<dyn Writer> {
+        let options = Options {
+            tool: "test",
+            run_id: "test".to_owned(),
+            actor: "test".to_owned(),
+            ledger: records::LedgerName::default(),
+            schema: None,
+            lock_timeout: Duration::from_secs(5),
+            patience: Duration::from_millis(300),
+            stop: Stop::default(),
+        };
+        let target = settings::Target::parse(url, self.dir.path()).unwrap().0;
+        db_write::open(&target, options).unwrap()
     }
 
     /// Environment and protection, as `dev/false/<uuid>`.
@@ -465,4 +484,68 @@ fn a_running_deployment_is_not_disturbed() {
     place.run(&[], &CI).is(5, "no").says("cannot lock");
     drop(file);
     place.run(&[], &CI).is(0, "yes");
+}
+
+#[test]
+fn a_lost_commit_is_looked_up_before_the_answer() {
+    for (cut, code, changed) in [(Cut::Before, 1, "no"), (Cut::AfterAnswer, 0, "yes")] {
+        let place = Place::postgres();
+        let proxy = Proxy::start(COMMIT, 0, cut, false);
+        let url = proxy.url(&place.url);
+        let through = [CI[0], CI[1], CI[2], ("DATABASE_URL", url.as_str())];
+        let ran = place.run(&[], &through);
+        ran.is(code, changed);
+        assert_eq!(proxy.cuts(), 1);
+        assert_eq!(place.mark().is_some(), code == 0);
+        if code == 1 {
+            ran.says("the connection was lost in COMMIT, and it was not committed");
+        }
+    }
+    // A server that is gone leaves the question open.
+    let place = Place::postgres();
+    let proxy = Proxy::start(COMMIT, 0, Cut::AfterAnswer, true);
+    let mut writer = place.writer(&proxy.url(&place.url));
+    let error = writer.write_mark(&new_mark("dev", false), None);
+    let failure = contract::Failure::from(error.unwrap_err());
+    assert_eq!(failure.class, contract::Class::Partial, "{failure:?}");
+    assert!(failure.line().contains("what was committed can't be read"));
+    assert!(
+        failure
+            .remedy
+            .unwrap()
+            .contains("verify-guards shows the mark")
+    );
+}
+
+fn new_mark(environment: &str, protected: bool) -> NewMark {
+    NewMark {
+        environment: environment.to_owned(),
+        protected,
+        uuid: contract::new_uuid(),
+    }
+}
+
+#[test]
+fn a_mark_that_came_meanwhile_is_not_written_over() {
+    for place in Place::both() {
+        let url = match place.database {
+            None => format!("sqlite:{}", place.file().display()),
+            Some(_) => place.url.clone(),
+        };
+        // First on a database without a mark, then on one whose mark another one has replaced.
+        for other in ["staging", "production"] {
+            let surveyed = place.writer(&url).survey().unwrap().mark;
+            let mut writer = place.writer(&url);
+            writer
+                .write_mark(&new_mark(other, true), surveyed.as_ref())
+                .unwrap();
+            let written = place.mark();
+            let late = writer.write_mark(&new_mark("dev", false), surveyed.as_ref());
+            assert!(
+                matches!(late, Err(db_write::Error::MarkChanged)),
+                "{late:?}"
+            );
+            assert_eq!(place.mark(), written);
+        }
+    }
 }

@@ -13,6 +13,7 @@ use db_write::{ApplyError, NewMark, Options, Stop, Writer};
 use migrations::Dialect;
 use serde_json::Value;
 use tests::postgres_server::Server;
+use tests::proxy::{COMMIT, Cut, Proxy};
 
 const TOML: &str = "
 [environments.dev]
@@ -126,7 +127,9 @@ impl Place {
             protected,
             uuid: contract::new_uuid(),
         };
-        self.writer().write_mark(&mark).unwrap();
+        let mut writer = self.writer();
+        let surveyed = writer.survey().unwrap().mark;
+        writer.write_mark(&mark, surveyed.as_ref()).unwrap();
     }
 
     /// Applies the first migrations, as `deploy-db` would, until one fails.
@@ -416,4 +419,40 @@ fn a_role_without_the_right_is_told() {
         .says("permission denied for schema lockstep")
         .says("let the database's owner");
     assert_eq!(place.ledger(), Vec::<String>::new());
+}
+
+#[test]
+fn a_lost_commit_is_looked_up_before_the_answer() {
+    let resolve = |to| vec!["--resolve", "2", to, "--because", "looked"];
+    let tasks = [
+        vec!["--applied-through", "2"],
+        vec!["--applied-through", "none"],
+        resolve("applied"),
+        resolve("pending"),
+    ];
+    for args in tasks {
+        for (cut, code, changed) in [(Cut::Before, 1, "no"), (Cut::AfterAnswer, 0, "yes")] {
+            let [_, mut place] = Place::both();
+            if args[0] == "--resolve" {
+                dirty(&place);
+            } else {
+                place.execute("CREATE TABLE a (x int)");
+                place.mark("dev", false);
+            }
+            let before = place.ledger();
+            let proxy = Proxy::start(COMMIT, 0, cut, false);
+            place.url = proxy.url(&place.url);
+            place.execute(&format!(
+                "UPDATE lockstep.environment SET endpoint = 'localhost:{}'",
+                proxy.port()
+            ));
+            let ran = place.run(&args);
+            ran.is(code, changed);
+            assert_eq!(proxy.cuts(), 1, "{args:?}");
+            if code == 1 {
+                ran.says("the connection was lost in COMMIT, and it was not committed");
+                assert_eq!(place.ledger(), before, "{args:?}");
+            }
+        }
+    }
 }

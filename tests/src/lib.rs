@@ -14,4 +14,5 @@ pub mod own_tables;
 pub mod pgbouncer;
 pub mod postgres_server;
 pub mod programs;
+pub mod proxy;
 pub mod ran;

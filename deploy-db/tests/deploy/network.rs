@@ -1,100 +1,28 @@
 //! PostgreSQL: connections that break, at the moments that matter.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use db_write::{ApplyError, Options, Stop};
 use tests::postgres_server::Server;
+use tests::proxy::{COMMIT, Cut, Proxy};
 
 use crate::place::{Place, Ran, until};
 
-/// What happens to a message of the client that holds the proxy's word.
-#[derive(Clone, Copy, PartialEq)]
-enum Cut {
-    /// The connection is closed on both sides, and the server never sees the message.
-    Before,
-    /// The server gets it and answers; the answer is thrown away.
-    AfterAnswer,
-    /// The server gets it, and both sides are closed at once.
-    After,
+/// What is done through a proxy here.
+trait Through {
+    fn deploy(&self, place: &Place) -> Ran;
+    fn writer(&self, place: &Place) -> Box<dyn db_write::Writer>;
 }
 
-/// A proxy before the shared server that cuts one connection.
-struct Proxy {
-    port: u16,
-    /// Afterwards nobody is let through.
-    dead: Arc<AtomicBool>,
-    cuts: Arc<AtomicU32>,
-}
-
-impl Proxy {
-    /// Cuts at the message with `word` that comes after `skip` others with it, once.
-    fn start(word: &'static [u8], skip: u32, cut: Cut, dies: bool) -> Proxy {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let dead = Arc::new(AtomicBool::new(false));
-        let cuts = Arc::new(AtomicU32::new(0));
-        let seen = Arc::new(AtomicU32::new(0));
-        let shared = (Arc::clone(&dead), Arc::clone(&cuts));
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let (dead, cuts, seen) = (shared.0.clone(), shared.1.clone(), seen.clone());
-                let client = client.unwrap();
-                if dead.load(Ordering::SeqCst) {
-                    continue;
-                }
-                std::thread::spawn(move || {
-                    let server =
-                        TcpStream::connect(("127.0.0.1", Server::shared().port())).unwrap();
-                    let muted = Arc::new(AtomicBool::new(false));
-                    let answered = Arc::new(AtomicBool::new(false));
-                    back(&server, &client, &muted, &answered);
-                    let (mut from, mut to) = (client, server);
-                    let mut buffer = vec![0; 1 << 16];
-                    while let Ok(count @ 1..) = from.read(&mut buffer) {
-                        let chunk = &buffer[..count];
-                        let hit = chunk.windows(word.len()).any(|part| part == word)
-                            && seen.fetch_add(1, Ordering::SeqCst) == skip;
-                        if hit {
-                            dead.store(dies, Ordering::SeqCst);
-                            muted.store(true, Ordering::SeqCst);
-                            if cut != Cut::Before {
-                                to.write_all(chunk).unwrap();
-                            }
-                            if cut == Cut::AfterAnswer {
-                                until("the answer", || answered.load(Ordering::SeqCst));
-                            }
-                            cuts.fetch_add(1, Ordering::SeqCst);
-                            break;
-                        }
-                        if to.write_all(chunk).is_err() {
-                            break;
-                        }
-                    }
-                    let _ = from.shutdown(Shutdown::Both);
-                    let _ = to.shutdown(Shutdown::Both);
-                });
-            }
-        });
-        Proxy { port, dead, cuts }
-    }
-
-    fn url(&self, place: &Place) -> String {
-        let server = Server::shared().port().to_string();
-        place.url.replace(&server, &self.port.to_string())
-    }
-
+impl Through for Proxy {
     fn deploy(&self, place: &Place) -> Ran {
-        let url = self.url(place);
+        let url = self.url(&place.url);
         place.deploy_with(&[], &[("DATABASE_URL", &url)])
     }
 
     /// A session of the library's own through it, with little patience.
     fn writer(&self, place: &Place) -> Box<dyn db_write::Writer> {
-        let target = settings::Target::parse(&self.url(place), std::path::Path::new(""));
+        let target = settings::Target::parse(&self.url(&place.url), std::path::Path::new(""));
         let options = Options {
             tool: "test",
             run_id: "test".to_owned(),
@@ -108,29 +36,6 @@ impl Proxy {
         db_write::open(&target.unwrap().0, options).unwrap()
     }
 }
-
-fn back(
-    server: &TcpStream,
-    client: &TcpStream,
-    muted: &Arc<AtomicBool>,
-    answered: &Arc<AtomicBool>,
-) {
-    let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-    let (muted, answered) = (muted.clone(), answered.clone());
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 1 << 16];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            if muted.load(Ordering::SeqCst) {
-                answered.store(true, Ordering::SeqCst);
-            } else if to.write_all(&buffer[..count]).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Both);
-    });
-}
-
-const COMMIT: &[u8] = b"COMMIT\0";
 
 fn place_of_three() -> Place {
     let place = Place::postgres();
@@ -159,7 +64,7 @@ fn a_commit_that_never_arrived_is_not_applied() {
     let ran = proxy.deploy(&place);
     ran.is(1, "no")
         .says("the connection was lost in COMMIT, and the ledger shows that it was not committed");
-    assert_eq!(proxy.cuts.load(Ordering::SeqCst), 1);
+    assert_eq!(proxy.cuts(), 1);
     assert_eq!(place.tables(), Vec::<String>::new());
     nobody_is_left(&place);
     proxy.deploy(&place).is(0, "yes");
@@ -218,7 +123,7 @@ fn a_commit_into_a_server_that_is_gone_can_not_be_told() {
         let mut writer = proxy.writer(&place);
         writer.lock(Duration::ZERO, &mut |_| {}).unwrap();
         let ended = writer.apply(&set.unwrap().migrations[0], None, &mut |_| {});
-        assert!(proxy.dead.load(Ordering::SeqCst));
+        assert!(proxy.is_dead());
         assert!(
             matches!(&ended, Err(ApplyError::Unknown(cause))
                 if cause.message.contains("what was committed can't be read")),

@@ -271,7 +271,9 @@ impl Place {
             protected,
             uuid: contract::new_uuid(),
         };
-        self.writer().write_mark(&mark).unwrap();
+        let mut writer = self.writer();
+        let surveyed = writer.survey().unwrap().mark;
+        writer.write_mark(&mark, surveyed.as_ref()).unwrap();
     }
 }
 

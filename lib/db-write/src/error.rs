@@ -43,14 +43,30 @@ pub enum Error {
         /// Who has the file open, with what leads to it; empty where that can't be seen.
         by: String,
     },
-    /// The connection was lost in a COMMIT.
-    #[error("cannot {act}: the connection was lost in COMMIT, so it may have been done")]
-    CommitLost {
+    /// Somebody else marked the database after it was surveyed.
+    #[error("cannot write the mark: somebody else has marked the database meanwhile")]
+    MarkChanged,
+    /// The connection was lost in a COMMIT, and what was left shows that nothing was committed.
+    #[error("cannot {act}: the connection was lost in COMMIT, and it was not committed")]
+    NotCommitted {
         /// What was to be done.
         act: &'static str,
         /// How it was lost.
         #[source]
         source: db_connect::StatementError,
+    },
+    /// The connection was lost in a COMMIT, and what was left can't be read.
+    #[error(
+        "cannot {act}: the connection was lost in COMMIT ({lost}), and what was committed can't be read"
+    )]
+    CommitLost {
+        /// What was to be done.
+        act: &'static str,
+        /// How it was lost.
+        lost: String,
+        /// Why it can't be read.
+        #[source]
+        source: Box<Error>,
     },
     /// A file operation failed.
     #[error("cannot {act} {path}")]
@@ -94,9 +110,12 @@ impl Classify for Error {
             Error::Connect(error) => error.class(),
             Error::Records(error) => error.class(),
             Error::Schema(error) => error.class(),
-            Error::Unfit { .. } | Error::Stopped | Error::Forbidden { .. } => Class::Fail,
+            Error::Unfit { .. }
+            | Error::Stopped
+            | Error::Forbidden { .. }
+            | Error::NotCommitted { .. } => Class::Fail,
             Error::CommitLost { .. } => Class::Partial,
-            Error::Locked { .. } | Error::InUse { .. } => Class::Busy,
+            Error::Locked { .. } | Error::InUse { .. } | Error::MarkChanged => Class::Busy,
             Error::File { .. } => Class::Error,
             Error::Sqlite { source, .. } => sqlite_class(source),
             Error::Postgres(source) => source.class(),
@@ -109,13 +128,17 @@ impl Classify for Error {
             Error::Records(error) => error.remedy(),
             Error::Schema(error) => error.remedy(),
             Error::Unfit { remedy, .. } | Error::Forbidden { remedy, .. } => Some(remedy.clone()),
-            Error::Locked { .. } => {
-                Some("wait for it to end, or give --wait-lock a duration such as 5m".into())
-            }
+            Error::Locked { .. } => Some(
+                "wait for it to end; deploy-db and mark-migrations do with --wait-lock 5m".into(),
+            ),
+            Error::MarkChanged => Some("run verify-guards to see whose the database is now".into()),
+            Error::NotCommitted { .. } => Some("run it again once the connection holds".into()),
             Error::Stopped => Some("run it again; nothing was changed".into()),
-            Error::CommitLost { .. } => {
-                Some("run verify-migrations or verify-guards to see what is there".into())
-            }
+            Error::CommitLost { .. } => Some(
+                "once the server answers, see what is there: verify-guards shows the mark, \
+                 verify-migrations the ledger"
+                    .into(),
+            ),
             Error::InUse { .. } => Some("try again when the application is less busy".into()),
             Error::File { .. } => {
                 Some("check that the folder exists and that this user may write in it".into())

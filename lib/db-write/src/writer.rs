@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use migrations::{LedgerRow, Migration, RowState};
-use records::{LedgerName, Survey};
+use records::{LedgerName, Mark, Survey};
 use schema::{Schema, Scope};
 use settings::Target;
 
@@ -98,12 +98,14 @@ pub trait Writer {
     /// When the engine can't be asked.
     fn other_sessions(&mut self) -> Result<Vec<String>, Error>;
 
-    /// Writes the mark, and its table where there is none, in one transaction.
+    /// Writes the mark in place of `surveyed`, the one that was decided upon, and makes its table
+    /// where there is none, in one transaction.
     ///
     /// # Errors
     ///
-    /// When it was not written; the database is as it was, unless the class is `partial`.
-    fn write_mark(&mut self, mark: &NewMark) -> Result<(), Error>;
+    /// [`Error::MarkChanged`] where the database carries another mark than `surveyed` by now. When
+    /// it was not written, the database is as it was, unless the class is `partial`.
+    fn write_mark(&mut self, mark: &NewMark, surveyed: Option<&Mark>) -> Result<(), Error>;
 
     /// The mark that the first migration's transaction writes too, on a database that was empty.
     fn mark_with_first(&mut self, mark: NewMark);

@@ -18,7 +18,7 @@ use super::watcher::Watcher;
 use super::{PostgresWriter, tables};
 use crate::error::{ledger_moved, stopped};
 use crate::writer::{LastRow, millis, row_of};
-use crate::{Applied, ApplyError, Cause};
+use crate::{Applied, ApplyError, Cause, Error};
 
 /// How often a migration that timed out on a lock is tried again.
 const LOCK_ATTEMPTS: u32 = 4;
@@ -238,9 +238,14 @@ impl PostgresWriter {
         let place = PostgresRecords::new(&mut self.link.client, &self.options.ledger)
             .place(&target)
             .map_err(Cause::from)?;
-        let made = tables::make_mark(&mut self.link.client)
-            .and_then(|()| rows::insert_mark(&mut self.link.client, &self.options, &place, &mark));
-        made.map_err(|error| self.not_made("mark the database", error))
+        let client = &mut self.link.client;
+        let made = tables::make_mark(client)
+            .and_then(|()| rows::write_mark(client, &self.options, &place, &mark, None));
+        match made {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::MarkChanged.into()),
+            Err(error) => Err(self.not_made("mark the database", error)),
+        }
     }
 
     fn not_made(&self, act: &str, error: postgres::Error) -> Cause {

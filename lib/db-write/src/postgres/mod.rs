@@ -11,10 +11,11 @@ mod watcher;
 
 use std::time::Duration;
 
+use contract::Failure;
 use db_connect::{Link, ServerError, StatementError};
 use migrations::{LedgerRow, Migration, RowState};
 use postgres::error::SqlState;
-use records::{PostgresRecords, Survey};
+use records::{Mark, PostgresRecords, Survey};
 use schema::{Schema, Scope};
 use settings::PostgresTarget;
 
@@ -68,11 +69,15 @@ impl PostgresWriter {
         PostgresRecords::new(&mut self.link.client, &self.options.ledger)
     }
 
-    /// Runs `work` in one transaction.
+    /// Runs `work` in one transaction. Where the connection is lost in COMMIT, `is_there` looks
+    /// whether the database holds what was to be written, once the lost session is gone.
     fn in_transaction<T>(
         &mut self,
         act: &'static str,
         work: impl FnOnce(&mut postgres::Transaction<'_>, &Options) -> Result<T, postgres::Error>,
+        is_there: impl FnOnce(
+            &mut PostgresRecords<'_, postgres::Client>,
+        ) -> Result<bool, records::Error>,
     ) -> Result<T, Error> {
         let grant = tables::grant(&self.options.ledger, &self.target.user);
         let failed = |error: postgres::Error| match error.as_db_error() {
@@ -85,16 +90,37 @@ impl PostgresWriter {
         };
         let mut transaction = self.link.client.transaction().map_err(failed)?;
         let done = work(&mut transaction, &self.options).map_err(failed)?;
-        let ended = transaction.commit();
-        match ended {
-            Ok(()) => Ok(done),
-            Err(error) if outcome::is_lost(&self.link, &error) => Err(Error::CommitLost {
+        let Err(error) = transaction.commit() else {
+            return Ok(done);
+        };
+        if !outcome::is_lost(&self.link, &error) {
+            return Err(failed(error));
+        }
+        let source = StatementError::new("commit", error);
+        self.note_loss();
+        let found = self
+            .recover()
+            .and_then(|()| Ok(is_there(&mut self.records())?));
+        match found {
+            Ok(true) => Ok(done),
+            Ok(false) => Err(Error::NotCommitted { act, source }),
+            Err(reading) => Err(Error::CommitLost {
                 act,
-                source: StatementError::new(act, error),
+                lost: Failure::from(source).line(),
+                source: Box::new(reading),
             }),
-            Err(error) => Err(failed(error)),
         }
     }
+}
+
+/// Whether this schema is the recorded one.
+fn is_recorded(
+    records: &mut PostgresRecords<'_, postgres::Client>,
+    schema: &NewSchema,
+) -> Result<bool, records::Error> {
+    Ok(records.recorded_schema()?.is_some_and(|recorded| {
+        recorded.document == schema.document && recorded.ledger_state == schema.ledger_state
+    }))
 }
 
 impl Writer for PostgresWriter {
@@ -133,13 +159,29 @@ impl Writer for PostgresWriter {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    fn write_mark(&mut self, mark: &NewMark) -> Result<(), Error> {
+    fn write_mark(&mut self, mark: &NewMark, surveyed: Option<&Mark>) -> Result<(), Error> {
         let target = self.target.clone();
         let place = self.records().place(&target)?;
-        self.in_transaction("write the mark", |transaction, options| {
-            tables::make_mark(transaction)?;
-            rows::insert_mark(transaction, options, &place, mark)
-        })
+        let written = self.in_transaction(
+            "write the mark",
+            |transaction, options| {
+                tables::make_mark(transaction)?;
+                rows::write_mark(transaction, options, &place, mark, surveyed)
+            },
+            |records| {
+                Ok(records.mark()?.is_some_and(|now| {
+                    now.environment == mark.environment
+                        && now.protected == mark.protected
+                        && now.uuid == mark.uuid
+                        && now.place == place
+                }))
+            },
+        )?;
+        if written {
+            Ok(())
+        } else {
+            Err(Error::MarkChanged)
+        }
     }
 
     fn mark_with_first(&mut self, mark: NewMark) {
@@ -165,28 +207,41 @@ impl Writer for PostgresWriter {
 
     fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error> {
         let applied_at = contract::now();
-        self.in_transaction("enter the rows", |transaction, options| {
-            tables::make_ledger(transaction, &options.ledger)?;
-            let id = rows::transaction_id(transaction)?;
-            let last = rows::last_position(transaction, options)?;
-            for (position, row) in (last + 1..).zip(rows) {
-                let new = NewRow {
-                    position,
-                    state: RowState::Applied,
-                    applied_at: &applied_at,
-                    duration_ms: 0,
-                    because: Some(row.because),
-                };
-                rows::insert_row(transaction, options, row.migration, &new, id, None)?;
-            }
-            rows::insert_schema(transaction, options, schema)
-        })
+        self.in_transaction(
+            "enter the rows",
+            |transaction, options| {
+                tables::make_ledger(transaction, &options.ledger)?;
+                let id = rows::transaction_id(transaction)?;
+                let last = rows::last_position(transaction, options)?;
+                for (position, row) in (last + 1..).zip(rows) {
+                    let new = NewRow {
+                        position,
+                        state: RowState::Applied,
+                        applied_at: &applied_at,
+                        duration_ms: 0,
+                        because: Some(row.because),
+                    };
+                    rows::insert_row(transaction, options, row.migration, &new, id, None)?;
+                }
+                rows::insert_schema(transaction, options, schema)
+            },
+            |records| is_recorded(records, schema),
+        )
     }
 
     fn resolve(&mut self, version: &str, to: Resolution, because: &str) -> Result<(), Error> {
-        let changed = self.in_transaction("end the dirty row", |transaction, options| {
-            rows::resolve(transaction, options, version, to, because)
-        })?;
+        let changed = self.in_transaction(
+            "end the dirty row",
+            |transaction, options| rows::resolve(transaction, options, version, to, because),
+            |records| {
+                let rows = records.ledger()?.unwrap_or_default();
+                let row = rows.iter().find(|row| row.version == version);
+                Ok(match to {
+                    Resolution::Applied => row.is_some_and(|row| row.state == RowState::Applied),
+                    Resolution::Pending => row.is_none(),
+                })
+            },
+        )?;
         if changed == 1 {
             Ok(())
         } else {
@@ -203,9 +258,11 @@ impl Writer for PostgresWriter {
             self.recover()?;
             self.take_lock(Duration::ZERO, &mut |_| {})?;
         }
-        self.in_transaction("record the schema", |transaction, options| {
-            rows::insert_schema(transaction, options, schema)
-        })
+        self.in_transaction(
+            "record the schema",
+            |transaction, options| rows::insert_schema(transaction, options, schema),
+            |records| is_recorded(records, schema),
+        )
     }
 
     fn ledger(&mut self) -> Result<Vec<LedgerRow>, Error> {

@@ -156,7 +156,11 @@ impl SqliteWriter {
                 .execute_batch(&tables::ledger(&self.options.ledger))?;
         }
         if let Some(mark) = &self.mark_with_first {
-            tables::insert_mark(&self.connection, &self.options, &self.path, mark)?;
+            // Nobody else of ours writes one under the deployment lock.
+            let (connection, options) = (&self.connection, &self.options);
+            if !tables::write_mark(connection, options, &self.path, mark, None)? {
+                return Err(rusqlite::Error::StatementChangedRows(0));
+            }
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use contract::Class;
 use migrations::{LedgerRow, Migration, RowState};
-use records::{SqliteRecords, Survey};
+use records::{Mark, SqliteRecords, Survey};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
@@ -286,10 +286,15 @@ impl Writer for SqliteWriter {
         }
     }
 
-    fn write_mark(&mut self, mark: &NewMark) -> Result<(), Error> {
-        self.in_transaction("write the mark", |connection, options, path| {
-            tables::insert_mark(connection, options, path, mark)
-        })
+    fn write_mark(&mut self, mark: &NewMark, surveyed: Option<&Mark>) -> Result<(), Error> {
+        let written = self.in_transaction("write the mark", |connection, options, path| {
+            tables::write_mark(connection, options, path, mark, surveyed)
+        })?;
+        if written {
+            Ok(())
+        } else {
+            Err(Error::MarkChanged)
+        }
     }
 
     fn mark_with_first(&mut self, mark: NewMark) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use migrations::{Migration, RowState};
-use records::LedgerName;
+use records::{LedgerName, Mark, Place};
 use rusqlite::Connection;
 
 use crate::writer::state_text;
@@ -48,28 +48,50 @@ CREATE TABLE IF NOT EXISTS \"{schema}\" (
     )
 }
 
-/// Writes the mark, and makes its table where there is none.
-pub(super) fn insert_mark(
+/// Writes the mark in place of `surveyed`, and in place of nothing else, and makes its table where
+/// there is none; whether it was written.
+pub(super) fn write_mark(
     connection: &Connection,
     options: &Options,
     path: &Path,
     mark: &NewMark,
-) -> Result<(), rusqlite::Error> {
+    surveyed: Option<&Mark>,
+) -> Result<bool, rusqlite::Error> {
     connection.execute_batch(MARK)?;
-    connection.execute(
-        "INSERT OR REPLACE INTO lockstep_environment \
-         (id, name, protected, uuid, endpoint, marked_at, marked_by) \
-         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
-        (
-            &mark.environment,
-            mark.protected,
-            &mark.uuid,
-            records::Place::sqlite(path).endpoint,
-            contract::now(),
-            &options.actor,
+    let endpoint = Place::sqlite(path).endpoint;
+    let now = contract::now();
+    let written = match surveyed {
+        None => connection.execute(
+            "INSERT INTO lockstep_environment \
+             (id, name, protected, uuid, endpoint, marked_at, marked_by) \
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+            (
+                &mark.environment,
+                mark.protected,
+                &mark.uuid,
+                endpoint,
+                now,
+                &options.actor,
+            ),
         ),
-    )?;
-    Ok(())
+        Some(surveyed) => connection.execute(
+            "UPDATE lockstep_environment SET name = ?1, protected = ?2, uuid = ?3, endpoint = ?4, \
+             marked_at = ?5, marked_by = ?6 \
+             WHERE id = 1 AND name = ?7 AND protected = ?8 AND uuid = ?9",
+            (
+                &mark.environment,
+                mark.protected,
+                &mark.uuid,
+                endpoint,
+                now,
+                &options.actor,
+                &surveyed.environment,
+                surveyed.protected,
+                &surveyed.uuid,
+            ),
+        ),
+    }?;
+    Ok(written == 1)
 }
 
 /// What a row of the ledger says beside its migration.
