@@ -68,7 +68,8 @@ impl<'a> Source<'a> {
                 SqliteRecords::new(session.connection(), self.ledger).survey(session.path())?
             }
             Session::Postgres(link, target) => {
-                PostgresRecords::new(&mut link.client, self.ledger).survey(target)?
+                let records = &mut PostgresRecords::new(&mut link.client, self.ledger);
+                records.survey(target, &link.endpoint)?
             }
         })
     }
@@ -116,7 +117,7 @@ impl<'a> Source<'a> {
                             || schema == ledger.as_str() && ["migrations", "schema"].contains(&name)
                     },
                     in_snapshot: &mut |client: &mut Client| {
-                        let found = PostgresRecords::new(client, ledger).survey(target);
+                        let found = PostgresRecords::new(client, ledger).survey(target, &endpoint);
                         let go_on = found.as_ref().is_ok_and(allowed);
                         seen = Some(found);
                         go_on

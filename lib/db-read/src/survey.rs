@@ -16,7 +16,8 @@ impl Session {
     ) -> Result<Survey, records::Error> {
         match (self, target) {
             (Session::Postgres(session), Target::Postgres(target)) => {
-                PostgresRecords::new(session.client(), ledger).survey(target)
+                let answered = session.endpoint().to_owned();
+                PostgresRecords::new(session.client(), ledger).survey(target, &answered)
             }
             (Session::Sqlite(session), _) => {
                 SqliteRecords::new(session.connection(), ledger).survey(session.path())

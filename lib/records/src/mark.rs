@@ -25,6 +25,18 @@ pub struct Mark {
     pub marked_by: String,
 }
 
+impl Mark {
+    /// What the target is called in every result, when its database is `now` there. What was
+    /// verified or saved of a copy never counts for the original.
+    pub fn identity(&self, now: &Place) -> String {
+        if self.place.moved_to(now).is_empty() {
+            self.uuid.clone()
+        } else {
+            format!("{} copied-or-moved {now}", self.uuid)
+        }
+    }
+}
+
 impl SqliteRecords<'_> {
     /// The mark, if the database has one.
     ///

@@ -1,10 +1,12 @@
 //! Where a database is, as far as its mark remembers it.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 
-use settings::PostgresTarget;
-use settings::target::Host;
+use settings::target::{Endpoint, Host};
+use settings::{PostgresTarget, SqliteTarget};
 
 use crate::{Error, PostgresRecords, server};
 
@@ -15,40 +17,35 @@ pub struct Place {
     pub system_identifier: Option<String>,
     /// PostgreSQL: the database's oid, which a dump that was restored does not keep.
     pub database_oid: Option<String>,
-    /// PostgreSQL: host and port as dialled, all loopback addresses and sockets being `localhost`.
-    /// SQLite: the canonical path.
+    /// PostgreSQL: host and port as dialled, all loopback addresses and sockets being `localhost`;
+    /// of a target with several hosts the one that answered, then the others.
+    /// SQLite: the canonical path, what is no UTF-8 in it as `\xff`, and `\` as `\\`.
     pub endpoint: String,
 }
 
 impl Place {
-    /// The place of a SQLite file.
+    /// The place of a SQLite file, which need not exist.
     pub fn sqlite(path: &Path) -> Place {
-        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let path = path.to_owned();
         Place {
-            endpoint: path.to_string_lossy().into_owned(),
+            endpoint: escaped(&SqliteTarget { path }.canonical_path()),
             ..Place::default()
         }
     }
 
-    /// Whether `now` is another database than `self`, which a mark remembers, and not the same one
-    /// reached another way: through a tunnel, a pooler or another name of its host on PostgreSQL, a
-    /// hard link or a bind mount on SQLite. A physical clone has its original's identifiers, so it
-    /// is never told from a tunnel.
+    /// The file that [`Place::sqlite`] was given.
+    pub fn file(&self) -> PathBuf {
+        unescaped(&self.endpoint)
+    }
+
+    /// Whether PostgreSQL's own identifiers show that `now` is another database than `self`, which
+    /// a mark remembers, and not the same one reached another way: through a tunnel, a pooler or
+    /// another name of its host. A physical clone has its original's identifiers, so it is never
+    /// told from a tunnel; a SQLite file has none.
     pub fn is_another(&self, now: &Place) -> bool {
         let differs = |was: &Option<String>, is: &Option<String>| matches!((was, is), (Some(was), Some(is)) if was != is);
-        if self.database_oid.is_some() || now.database_oid.is_some() {
-            return differs(&self.system_identifier, &now.system_identifier)
-                || differs(&self.database_oid, &now.database_oid);
-        }
-        if self.endpoint == now.endpoint {
-            return false;
-        }
-        let Ok(file) = std::fs::metadata(&now.endpoint) else {
-            return false;
-        };
-        let same = std::fs::metadata(&self.endpoint)
-            .is_ok_and(|was| was.dev() == file.dev() && was.ino() == file.ino());
-        !same && file.nlink() == 1
+        differs(&self.system_identifier, &now.system_identifier)
+            || differs(&self.database_oid, &now.database_oid)
     }
 
     /// What of `self`, which a mark remembers, is different in `now`, as `name: was → is`. What
@@ -65,7 +62,7 @@ impl Place {
         if let Some(change) = known(&self.database_oid, &now.database_oid) {
             moved.push(format!("database oid was {change}"));
         }
-        if self.endpoint != now.endpoint {
+        if !self.has_endpoint_of(now) {
             moved.push(format!(
                 "endpoint was {}, now {}",
                 self.endpoint, now.endpoint
@@ -73,6 +70,63 @@ impl Place {
         }
         moved
     }
+
+    /// Whether `now` was reached where `self` may be reached: a cluster that failed over answers by
+    /// another of the hosts that it was marked by.
+    fn has_endpoint_of(&self, now: &Place) -> bool {
+        if now.database_oid.is_none() {
+            return self.endpoint == now.endpoint;
+        }
+        let answered = now.endpoint.split(',').next();
+        self.endpoint
+            .split(',')
+            .any(|known| Some(known) == answered)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.endpoint)?;
+        match &self.database_oid {
+            // A server has several databases.
+            Some(oid) => write!(f, "/{oid}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A path as text that no other path has.
+fn escaped(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\\', "\\\\"));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// The path that [`escaped`] was given.
+fn unescaped(text: &str) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        bytes.extend(plain.bytes());
+        let byte = escape.strip_prefix('x').and_then(|hex| hex.get(..2));
+        match byte.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &escape[3..];
+            }
+            None => {
+                bytes.push(b'\\');
+                rest = escape.strip_prefix('\\').unwrap_or(escape);
+            }
+        }
+    }
+    bytes.extend(rest.bytes());
+    PathBuf::from(OsString::from_vec(bytes))
 }
 
 /// Host and port as a mark remembers them: one spelling for this machine, however it was dialled.
@@ -91,12 +145,13 @@ fn endpoint(host: &str, port: u16) -> String {
 }
 
 impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
-    /// The place of this database, which `target` dialled.
+    /// The place of this database, which `target` dialled, and of whose hosts `answered` did
+    /// (`host:port`).
     ///
     /// # Errors
     ///
     /// When the catalog can't be read.
-    pub fn place(&mut self, target: &PostgresTarget) -> Result<Place, Error> {
+    pub fn place(&mut self, target: &PostgresTarget, answered: &str) -> Result<Place, Error> {
         const WHAT: &str = "where the database is";
         let row = self
             .client
@@ -127,21 +182,26 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         Ok(Place {
             system_identifier,
             database_oid: Some(row.get(0)),
-            endpoint: dialled(target),
+            endpoint: dialled(&target.endpoints, answered),
         })
     }
 }
 
-/// The hosts of a target, which are tried in turn, as one text.
-fn dialled(target: &PostgresTarget) -> String {
-    let hosts: Vec<String> = target
-        .endpoints
+/// The hosts of a target as one text, the one that answered first.
+fn dialled(endpoints: &[Endpoint], answered: &str) -> String {
+    let (first, others): (Vec<&Endpoint>, Vec<&Endpoint>) = endpoints
         .iter()
-        .map(|place| match &place.host {
+        .partition(|place| place.to_string() == answered);
+    let mut hosts: Vec<String> = Vec::new();
+    for place in first.into_iter().chain(others) {
+        let host = match &place.host {
             Host::Tcp { name, .. } => endpoint(name, place.port),
             Host::Socket(_) => endpoint("localhost", place.port),
-        })
-        .collect();
+        };
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
     hosts.join(",")
 }
 
@@ -174,5 +234,60 @@ mod tests {
             ..known.clone()
         };
         assert_eq!(known.moved_to(&clone), ["system identifier was 1, now 2"]);
+    }
+    #[test]
+    fn one_of_several_hosts_is_where_it_was() {
+        let at = |endpoint: &str| Place {
+            database_oid: Some("5".into()),
+            endpoint: endpoint.into(),
+            ..Place::default()
+        };
+        let marked = at("a:5432,b:5432");
+        for same in ["a:5432", "b:5432", "b:5432,a:5432", "a:5432,c:5432"] {
+            assert!(marked.moved_to(&at(same)).is_empty(), "{same}");
+        }
+        // Another one answered, although the one that is known was asked too.
+        assert!(!marked.moved_to(&at("c:5432,a:5432")).is_empty());
+        assert!(at("a:5432").moved_to(&at("a:5432,b:5432")).is_empty());
+        assert!(!at("a:5432").moved_to(&at("b:5432,a:5432")).is_empty());
+    }
+
+    #[test]
+    fn the_host_that_answered_comes_first() {
+        let endpoints: Vec<Endpoint> = [("one", 1), ("two", 2), ("127.0.0.1", 3), ("::1", 3)]
+            .into_iter()
+            .map(|(name, port)| Endpoint {
+                host: Host::Tcp {
+                    name: name.into(),
+                    address: None,
+                },
+                port,
+                passfile_password: None,
+            })
+            .collect();
+        assert_eq!(dialled(&endpoints, "two:2"), "two:2,one:1,localhost:3");
+        assert_eq!(dialled(&endpoints[..1], "one:1"), "one:1");
+    }
+
+    #[test]
+    fn every_path_has_a_text_of_its_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for bytes in [
+            &b"/a/app.db"[..],
+            b"/a\xff/app.db",
+            b"/a\xfe/app.db",
+            b"/a\\xff/app.db",
+            b"/a\\\\xff/app.db",
+            b"/\\",
+            "/ä,ö/app.db".as_bytes(),
+        ] {
+            let path = PathBuf::from(OsString::from_vec(bytes.to_vec()));
+            let text = escaped(&path);
+            assert_eq!(unescaped(&text), path, "{text}");
+            assert!(seen.insert(text));
+        }
+        // A comma parts hosts, and is nothing special in a path.
+        let comma = Place::sqlite(Path::new("/a,b"));
+        assert!(!comma.moved_to(&Place::sqlite(Path::new("/a"))).is_empty());
     }
 }

@@ -71,18 +71,9 @@ impl Survey {
     /// What the target is called in plans and evidence: the mark's UUID, or, as long as there is no
     /// mark, where it is.
     pub fn identity(&self) -> String {
-        let place = match &self.place.database_oid {
-            // A server has several databases.
-            Some(oid) => format!("{}/{oid}", self.place.endpoint),
-            None => self.place.endpoint.clone(),
-        };
         match &self.mark {
-            None => format!("unmarked {place}"),
-            // What was verified or saved of a copy never counts for the original.
-            Some(mark) if !mark.place.moved_to(&self.place).is_empty() => {
-                format!("{} copied-or-moved {place}", mark.uuid)
-            }
-            Some(mark) => mark.uuid.clone(),
+            None => format!("unmarked {}", self.place),
+            Some(mark) => mark.identity(&self.place),
         }
     }
 
@@ -136,12 +127,12 @@ impl SqliteRecords<'_> {
 }
 
 impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
-    /// The survey of the database that `target` led to.
+    /// The survey of the database that `target` led to, and of whose hosts `answered` did.
     ///
     /// # Errors
     ///
     /// When one of the records can't be read.
-    pub fn survey(&mut self, target: &PostgresTarget) -> Result<Survey, Error> {
+    pub fn survey(&mut self, target: &PostgresTarget, answered: &str) -> Result<Survey, Error> {
         const WHAT: &str = "the session's search_path";
         // Not the current setting: a session that only reads has set its own.
         let rows = self
@@ -160,7 +151,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
             tables_recorded: recorded.as_ref().and_then(tables_of),
             search_path: rows.first().map(|row| row.get(0)),
             mark: self.mark()?,
-            place: self.place(target)?,
+            place: self.place(target, answered)?,
             tables,
             ledger: self.ledger()?,
             begun: self.has_recorded_schema()?,

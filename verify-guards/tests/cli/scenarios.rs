@@ -111,6 +111,20 @@ fn settings_edited_to_say_unprotected_open_nothing() {
 }
 
 #[test]
+fn a_target_of_several_hosts_is_where_the_one_is_that_answers() {
+    let place = production(Engine::Postgres);
+    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let url = place
+        .url
+        .replace("@127.0.0.1:", &format!("@127.0.0.1:{port},127.0.0.1:"));
+    assert_ne!(url, place.url);
+    let job = [&PRODUCTION_JOB[..], &[("DATABASE_URL", url.as_str())]].concat();
+    place.run(&[], &job).refused_by(&[]);
+}
+
+#[test]
 fn a_staging_job_with_productions_url_is_refused() {
     for engine in ENGINES {
         production(engine)

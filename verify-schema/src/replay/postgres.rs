@@ -119,7 +119,7 @@ impl ScratchServer {
         let ledger = LedgerName::default();
         let mut records = PostgresRecords::new(&mut self.link.client, &ledger);
         let mark = records.mark().map_err(|error| on_scratch(error.into()))?;
-        let place = records.place(&self.target);
+        let place = records.place(&self.target, &self.link.endpoint);
         let place = place.map_err(|error| on_scratch(error.into()))?;
         if mark.is_some_and(|mark| mark.protected) {
             return Err(refused("the database that it names is protected"));

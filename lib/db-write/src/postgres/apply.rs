@@ -236,7 +236,7 @@ impl PostgresWriter {
         };
         let target = self.target.clone();
         let place = PostgresRecords::new(&mut self.link.client, &self.options.ledger)
-            .place(&target)
+            .place(&target, &self.link.endpoint)
             .map_err(Cause::from)?;
         let client = &mut self.link.client;
         let made = tables::make_mark(client)

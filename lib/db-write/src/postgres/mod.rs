@@ -130,7 +130,8 @@ impl Writer for PostgresWriter {
 
     fn survey(&mut self) -> Result<Survey, Error> {
         let target = self.target.clone();
-        let survey = self.records().survey(&target)?;
+        let answered = self.link.endpoint.clone();
+        let survey = self.records().survey(&target, &answered)?;
         self.judged = survey.mark.as_ref().map(|mark| NewMark {
             environment: mark.environment.clone(),
             protected: mark.protected,
@@ -161,7 +162,8 @@ impl Writer for PostgresWriter {
 
     fn write_mark(&mut self, mark: &NewMark, surveyed: Option<&Mark>) -> Result<(), Error> {
         let target = self.target.clone();
-        let place = self.records().place(&target)?;
+        let answered = self.link.endpoint.clone();
+        let place = self.records().place(&target, &answered)?;
         let written = self.in_transaction(
             "write the mark",
             |transaction, options| {
