@@ -5,16 +5,16 @@
 //! protected.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run, Tool};
 use db_write::{NewMark, Options, Stop, Writer};
-use records::{Mark, Survey};
+use records::{Mark, Place, Survey};
 use settings::environment::VARIABLE;
 use settings::{Resolved, Target, TargetArgs, Variables};
 
+mod original;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +22,8 @@ const TOOL: Tool = contract::tool!([
     NAMED,
     MARKABLE,
     CI_RUN,
+    VARIABLE_MATCHES,
+    REQUIREMENT_MET,
     CONFIRMED,
     ALONE,
     MARKED,
@@ -42,19 +44,31 @@ const MARKABLE: Check = Check {
 
 const CI_RUN: Check = Check {
     id: "ci-run",
-    holds: "a protected mark is written by a CI job of that environment",
+    holds: "a protected mark is written by a CI job",
     remedy: "run mark-db in the CI job that deploys the environment, with LOCKSTEP_ENV set to its name",
+};
+
+const VARIABLE_MATCHES: Check = Check {
+    id: "variable-matches",
+    holds: "the variable of a CI job names the environment that the mark will name",
+    remedy: "set LOCKSTEP_ENV in the definition of the job that deploys this environment",
+};
+
+const REQUIREMENT_MET: Check = Check {
+    id: "requirement-met",
+    holds: "every variable that [environments.X.require] names has the required value",
+    remedy: "run this where the requirement holds, such as the branch it names",
 };
 
 const CONFIRMED: Check = Check {
     id: "target-confirmed",
-    holds: "outside CI, the target was confirmed by name",
+    holds: "the target of an unprotected mark was confirmed by name",
     remedy: "repeat the command with --confirm and the target's name",
 };
 
 const ALONE: Check = Check {
     id: "no-other-session",
-    holds: "outside CI, nobody else is connected to the database",
+    holds: "nobody else is connected to a database that gets an unprotected mark",
     remedy: "stop the application first: a database in use may be somebody's production",
 };
 
@@ -69,7 +83,7 @@ struct Args {
     #[command(flatten)]
     target: TargetArgs,
 
-    /// The target's name as this program prints it; wanted outside CI.
+    /// The target's name as this program prints it; wanted for an unprotected mark.
     #[arg(long, value_name = "TARGET")]
     confirm: Option<String>,
 
@@ -84,65 +98,119 @@ fn main() -> ExitCode {
 
 fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
     let resolved = args.target.load(run)?;
-    let mut report = Report::default();
-    settings::report(&resolved.warnings, &mut report);
     let wish = wish(args, &resolved);
-    let created = args.create && create(&resolved.target, &wish, &mut report)?;
-    if report.counts().fail > 0 {
-        report.summary("refused; nothing was changed");
+    if args.create
+        && let Some(report) = create(&wish, &resolved, run)?
+    {
         return Ok(report);
     }
-    let ended = mark_existing(&wish, &resolved, run, &mut report);
-    if !created {
-        return ended.map(|()| report);
-    }
-    if ended.is_ok() && report.counts().fail == 0 {
-        report.fact("created", true);
-        return Ok(report);
-    }
-    remove_file(&resolved.target);
-    ended.map(|()| report)
+    mark_existing(&wish, &resolved, run)
 }
 
-fn mark_existing(
-    wish: &Wish,
-    resolved: &Resolved,
-    run: &Run,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let mut writer = db_write::open(&resolved.target, options(resolved, run)?)?;
+fn mark_existing(wish: &Wish, resolved: &Resolved, run: &Run) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    settings::report(&resolved.warnings, &mut report);
+    let options = options(resolved, run)?;
+    let ledger = options.ledger.clone();
+    let mut writer = db_write::open(&resolved.target, options)?;
     writer.lock(Duration::ZERO, &mut |text| run.say(text))?;
-    let others = if wish.ci {
+    // A protected database is marked while its application is at work.
+    let others = if wish.protected && wish.ci {
         Vec::new()
     } else {
         writer.other_sessions()?
     };
     let survey = writer.survey()?;
-    decide(wish, &survey, &others, report);
+    let mark = survey.mark.as_ref();
+    let found = Found {
+        others: &others,
+        original_stands: mark.is_some_and(|mark| original::stands(mark, &survey.place, &ledger)),
+        survey: &survey,
+    };
+    decide(wish, &found, &mut report);
     match &wish.environment {
-        Some(environment) if report.counts().fail == 0 => write(
-            writer.as_mut(),
-            environment,
-            wish.protected,
-            &survey,
-            run,
-            report,
-        ),
+        Some(environment) if report.counts().fail == 0 => {
+            write(
+                writer.as_mut(),
+                environment,
+                wish,
+                &survey,
+                run,
+                &mut report,
+            )?;
+        }
         _ => {
             report.summary("refused; nothing was changed");
-            Ok(())
         }
     }
+    Ok(report)
+}
+
+/// Makes the file with its mark, if the wish leads to one; nothing where there is a file already.
+fn create(wish: &Wish, resolved: &Resolved, run: &Run) -> Result<Option<Report>, Failure> {
+    let Target::Sqlite(target) = &resolved.target else {
+        return Err(
+            Failure::new(Class::Usage, "cannot create a PostgreSQL database")
+                .remedy("create it with createdb, then mark it"),
+        );
+    };
+    if target.path.exists() {
+        return Ok(None);
+    }
+    let mut report = Report::default();
+    settings::report(&resolved.warnings, &mut report);
+    let survey = Survey {
+        place: Place::sqlite(&target.path),
+        ..Survey::default()
+    };
+    let found = Found {
+        survey: &survey,
+        others: &[],
+        original_stands: false,
+    };
+    decide(wish, &found, &mut report);
+    let environment = match &wish.environment {
+        Some(environment) if report.counts().fail == 0 => environment,
+        _ => {
+            report.summary("refused; nothing was changed");
+            return Ok(Some(report));
+        }
+    };
+    let mark = new_mark(environment, wish.protected, &survey);
+    run.change_began();
+    let created = db_write::create_sqlite(target, &options(resolved, run)?, &mark)
+        .inspect_err(|_| run.change_undone())?;
+    if !created {
+        run.change_undone();
+        return Ok(None);
+    }
+    report.fact("created", true);
+    written(&mark, &survey, run, &mut report);
+    Ok(Some(report))
 }
 
 fn write(
     writer: &mut dyn Writer,
     environment: &str,
-    protected: bool,
+    wish: &Wish,
     survey: &Survey,
     run: &Run,
     report: &mut Report,
-) -> Result<(), Failure> {
+) -> Result<(), db_write::Error> {
+    let mark = new_mark(environment, wish.protected, survey);
+    run.change_began();
+    writer
+        .write_mark(&mark, survey.mark.as_ref())
+        .inspect_err(|error| {
+            if error.class() != Class::Partial {
+                run.change_undone();
+            }
+        })?;
+    written(&mark, survey, run, report);
+    Ok(())
+}
+
+fn new_mark(environment: &str, protected: bool, survey: &Survey) -> NewMark {
     let uuid = match &survey.mark {
         // The same place under the same name is the same target.
         Some(mark)
@@ -152,36 +220,29 @@ fn write(
         }
         _ => contract::new_uuid(),
     };
-    run.change_began();
-    writer
-        .write_mark(
-            &NewMark {
-                environment: environment.to_owned(),
-                protected,
-                uuid: uuid.clone(),
-            },
-            survey.mark.as_ref(),
-        )
-        .inspect_err(|error| {
-            if error.class() != Class::Partial {
-                run.change_undone();
-            }
-        })?;
-    run.target_identity(&uuid);
-    let kind = if protected {
+    NewMark {
+        environment: environment.to_owned(),
+        protected,
+        uuid,
+    }
+}
+
+fn written(mark: &NewMark, survey: &Survey, run: &Run, report: &mut Report) {
+    run.target_identity(&mark.uuid);
+    let kind = if mark.protected {
         "protected"
     } else {
         "unprotected"
     };
+    let environment = &mark.environment;
     report
         .changed(Changed::Yes)
         .fact("environment", environment)
-        .fact("protected", protected)
-        .fact("identity", &uuid)
+        .fact("protected", mark.protected)
+        .fact("identity", &mark.uuid)
         .fact("place", &survey.place.endpoint)
         .summary(format!("marked as {environment}, {kind}"))
         .held(&MARKED, format!("{environment} ({kind})"));
-    Ok(())
 }
 
 fn options(resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
@@ -235,64 +296,25 @@ fn wish(args: &Args, resolved: &Resolved) -> Wish {
     }
 }
 
-/// Makes the file, if the wish could lead to a mark at all.
-fn create(target: &Target, wish: &Wish, report: &mut Report) -> Result<bool, Failure> {
-    let Target::Sqlite(target) = target else {
-        return Err(
-            Failure::new(Class::Usage, "cannot create a PostgreSQL database")
-                .remedy("create it with createdb, then mark it"),
-        );
-    };
-    if target.path.exists() {
-        return Ok(false);
-    }
-    let mut refusal = Report::default();
-    decide(wish, &Survey::default(), &[], &mut refusal);
-    if refusal.counts().fail > 0 {
-        *report = refusal;
-        return Ok(false);
-    }
-    make_file(&target.path)?;
-    Ok(true)
-}
-
-fn make_file(path: &Path) -> Result<(), Failure> {
-    let failed = |error: &dyn std::error::Error| {
-        Failure::caused_by(
-            Class::Error,
-            format!("cannot create {}", path.display()),
-            error,
-        )
-        .remedy("check that the folder exists and that this user may write in it")
-    };
-    // The file is made first and alone, so that two makers can't share it; SQLite writes its header
-    // with the mark.
-    std::fs::File::create_new(path).map_err(|error| failed(&error))?;
-    rusqlite::Connection::open(path)
-        .and_then(|connection| connection.execute_batch("PRAGMA user_version = 0"))
-        .map_err(|error| failed(&error))
-}
-
-/// Takes back what [`make_file`] made, where it came to no mark.
-fn remove_file(target: &Target) {
-    if let Target::Sqlite(target) = target {
-        // An empty database that stays is no harm that an error could mend.
-        let _ = std::fs::remove_file(&target.path);
-    }
+/// What the database is, as far as it decides.
+struct Found<'a> {
+    survey: &'a Survey,
+    others: &'a [String],
+    /// Whether the file that a SQLite database's mark names stands where it was, so that this one
+    /// is its copy.
+    original_stands: bool,
 }
 
 /// Whether the mark may be written.
-fn decide(wish: &Wish, survey: &Survey, others: &[String], report: &mut Report) {
+fn decide(wish: &Wish, found: &Found<'_>, report: &mut Report) {
     let Some(environment) = &wish.environment else {
         report.broken(&NAMED, VARIABLE, "no environment was named");
         return;
     };
     report.held(&NAMED, environment);
-    replaceable(wish, environment, survey, report);
-    if wish.protected {
-        by_ci(wish, environment, report);
-    }
-    if wish.ci {
+    replaceable(wish, environment, found, report);
+    by_variables(wish, environment, report);
+    if wish.protected && wish.ci {
         return;
     }
     if wish.confirm.as_deref() == Some(&wish.target) {
@@ -309,30 +331,35 @@ fn decide(wish: &Wish, survey: &Survey, others: &[String], report: &mut Report) 
                 wish.target
             ));
     }
-    if others.is_empty() {
+    if found.others.is_empty() {
         report.held(&ALONE, &wish.target);
     } else {
-        report.broken(
-            &ALONE,
-            &wish.target,
-            format!("in use by {}", others.join(", ")),
-        );
+        let others = found.others.join(", ");
+        report.broken(&ALONE, &wish.target, format!("in use by {others}"));
     }
 }
 
-fn replaceable(wish: &Wish, environment: &str, survey: &Survey, report: &mut Report) {
+fn replaceable(wish: &Wish, environment: &str, found: &Found<'_>, report: &mut Report) {
+    let survey = found.survey;
     let Some(mark) = survey.mark.as_ref().filter(|mark| mark.protected) else {
         report.held(&MARKABLE, "no protected mark");
         return;
     };
     let moved = mark.place.moved_to(&survey.place);
-    // Where it was dialled proves no copy: a tunnel leads to the original. Only the mark's own
-    // environment may write a new address then, in its own CI job.
+    // Another address proves no copy: a tunnel leads to the original, and so does the new path of a
+    // file that was moved. Only the mark's own environment may write a new address then, in its own
+    // CI job.
     let renewed = wish.ci && same(mark, environment, wish.protected);
-    if !moved.is_empty() && (renewed || mark.place.is_another(&survey.place)) {
+    let copy = mark.place.is_another(&survey.place) || found.original_stands;
+    if !moved.is_empty() && (renewed || copy) {
         report.held(
             &MARKABLE,
-            format!("a copy of {}: {}", mark.environment, moved.join("; ")),
+            format!(
+                "{} {}: {}",
+                if copy { "a copy of" } else { "moved, of" },
+                mark.environment,
+                moved.join("; ")
+            ),
         );
     } else if same(mark, environment, wish.protected) {
         report.held(&MARKABLE, format!("the mark of {environment} itself"));
@@ -346,10 +373,13 @@ fn replaceable(wish: &Wish, environment: &str, survey: &Survey, report: &mut Rep
             ),
         );
         if !moved.is_empty() {
-            finding.remedy(
-                "if it is a physical clone, which can't be told from a tunnel to the original, \
-                 delete the row of the mark in the clone by hand",
-            );
+            finding.remedy(format!(
+                "if it was moved, run mark-db in the CI job of {}; if it is a copy that can't be \
+                 told from its original from here ({}), delete the row of the mark in the copy by \
+                 hand",
+                mark.environment,
+                moved.join("; ")
+            ));
         }
     }
 }
@@ -358,26 +388,44 @@ fn same(mark: &Mark, environment: &str, protected: bool) -> bool {
     mark.environment == environment && mark.protected == protected
 }
 
-fn by_ci(wish: &Wish, environment: &str, report: &mut Report) {
-    let variable = wish.variable.as_deref();
-    if !wish.ci {
-        report.broken(
-            &CI_RUN,
-            environment,
-            "it is protected (lockstep.toml does not declare it unprotected), and this process has no CI=true",
-        );
-    } else if variable != Some(environment) {
-        report.broken(
-            &CI_RUN,
-            environment,
-            format!("the job's variable says {}", variable.unwrap_or("nothing")),
-        );
-    } else {
-        report.held(&CI_RUN, environment);
+/// What the process has to be for this environment.
+fn by_variables(wish: &Wish, environment: &str, report: &mut Report) {
+    if wish.protected {
+        if wish.ci {
+            report.held(&CI_RUN, environment);
+        } else {
+            report.broken(
+                &CI_RUN,
+                environment,
+                "it is protected (lockstep.toml does not declare it unprotected), and this process has no CI=true",
+            );
+        }
+    }
+    match wish.variable.as_deref() {
+        Some(variable) if variable == environment => {
+            report.held(&VARIABLE_MATCHES, environment);
+        }
+        None if !wish.ci && !wish.protected => {}
+        variable => {
+            report.broken(
+                &VARIABLE_MATCHES,
+                environment,
+                format!(
+                    "the process's variable says {}",
+                    variable.unwrap_or("nothing")
+                ),
+            );
+        }
     }
     for (name, (required, found)) in &wish.require {
-        if found.as_ref() != Some(required) {
-            report.broken(&CI_RUN, name, format!("it is required to be {required}"));
+        if found.as_ref() == Some(required) {
+            report.held(&REQUIREMENT_MET, name);
+        } else {
+            report.broken(
+                &REQUIREMENT_MET,
+                name,
+                format!("it is required to be {required}"),
+            );
         }
     }
 }

@@ -51,7 +51,12 @@ fn check(
     change(&mut wish);
     let others: Vec<String> = others.iter().map(|other| (*other).to_owned()).collect();
     let mut report = Report::default();
-    decide(&wish, &survey(mark), &others, &mut report);
+    let found = Found {
+        survey: &survey(mark),
+        others: &others,
+        original_stands: false,
+    };
+    decide(&wish, &found, &mut report);
     let found: Vec<&str> = report
         .findings()
         .iter()
@@ -91,7 +96,12 @@ fn a_developer_marks_an_unprotected_name_after_confirming() {
 
 #[test]
 fn a_developer_gives_no_protected_name_and_takes_no_protected_mark() {
-    check(|wish| wish.protected = true, None, &[], &["ci-run"]);
+    check(
+        |wish| wish.protected = true,
+        None,
+        &[],
+        &["ci-run", "variable-matches"],
+    );
     check(
         |_| {},
         Some(("production", true, "here")),
@@ -136,7 +146,7 @@ fn ci_marks_its_own_environment_and_renews_it_but_does_not_take_anothers() {
         },
         None,
         &[],
-        &["ci-run"],
+        &["variable-matches"],
     );
     check(
         |wish| {
@@ -146,16 +156,62 @@ fn ci_marks_its_own_environment_and_renews_it_but_does_not_take_anothers() {
         },
         None,
         &[],
-        &["ci-run"],
+        &["requirement-met"],
     );
 }
 
 #[test]
 fn ci_does_not_unprotect_either() {
     check(
-        |wish| wish.ci = true,
+        ci_dev,
         Some(("production", true, "here")),
         &[],
         &["mark-replaceable"],
     );
+}
+
+fn ci_dev(wish: &mut Wish) {
+    wish.ci = true;
+    wish.variable = Some("dev".into());
+}
+
+#[test]
+fn ci_spares_an_unprotected_mark_nothing() {
+    check(ci_dev, None, &[], &[]);
+    check(ci_dev, None, &["app"], &["no-other-session"]);
+    for ci in [false, true] {
+        let here = |wish: &mut Wish| {
+            wish.ci = ci;
+            wish.variable = Some("dev".into());
+        };
+        check(
+            |wish| {
+                here(wish);
+                wish.confirm = None;
+            },
+            None,
+            &[],
+            &["target-confirmed"],
+        );
+        check(
+            |wish| {
+                here(wish);
+                wish.variable = Some("test".into());
+            },
+            None,
+            &[],
+            &["variable-matches"],
+        );
+        check(
+            |wish| {
+                here(wish);
+                let required = ("main".into(), None);
+                wish.require.insert("GITHUB_REF".into(), required);
+            },
+            None,
+            &[],
+            &["requirement-met"],
+        );
+    }
+    check(|wish| wish.ci = true, None, &[], &["variable-matches"]);
 }

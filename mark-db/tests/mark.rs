@@ -258,17 +258,14 @@ fn nothing_is_left_of_a_refusal() {
 #[test]
 fn a_protected_mark_is_written_by_its_ci_job_alone() {
     for place in Place::both() {
-        for variables in [
-            &[("LOCKSTEP_ENV", "production"), CI[2]][..],
-            &[("CI", "true"), CI[1]][..],
-        ] {
-            let ran = place.run(&[], variables);
-            ran.is(1, "no");
-            assert!(ran.failed().contains(&"ci-run"));
-        }
+        let ran = place.run(&[], &[("LOCKSTEP_ENV", "production"), CI[2]]);
+        ran.is(1, "no");
+        assert_eq!(ran.failed(), ["ci-run", "target-confirmed"]);
+        let ran = place.run(&[], &[("CI", "true"), CI[1]]);
+        assert_eq!(ran.failed(), ["requirement-met"]);
         // The flag does not stand for the job's own variable.
         let ran = place.run(&["--environment", "production"], &[("CI", "true"), CI[2]]);
-        assert_eq!(ran.failed(), ["ci-run"]);
+        assert_eq!(ran.failed(), ["variable-matches"]);
         assert_eq!(place.mark(), None);
         place.execute("CREATE TABLE t (x int)");
         place.run(&[], &CI).is(0, "yes");
@@ -298,7 +295,7 @@ fn a_protected_mark_is_never_replaced_where_it_was_written() {
         );
         std::fs::write(place.dir.path().join("lockstep.toml"), toml).unwrap();
         let ran = place.run(&[], &CI);
-        assert_eq!(ran.failed(), ["mark-replaceable"]);
+        assert_eq!(ran.failed(), ["mark-replaceable", "target-confirmed"]);
         assert_eq!(place.mark(), marked);
     }
 }
@@ -333,11 +330,25 @@ fn a_copy_gets_a_mark_and_an_identity_of_its_own() {
     copy.mark_dev(&[]).is(0, "yes").says("a copy of production");
     assert!(copy.mark().unwrap().starts_with("dev/false/"));
     assert_eq!(place.mark().unwrap(), original);
-    // The original, moved by its own CI job.
+    // The original, moved: its own CI job alone may say so, whatever stands in its place.
     let moved = Place::empty();
     std::fs::rename(place.file(), moved.file()).unwrap();
-    moved.run(&[], &CI).is(0, "yes");
+    for stands in [None, Some(copy.file())] {
+        if let Some(other) = stands {
+            std::fs::copy(other, place.file()).unwrap();
+        }
+        let ran = moved.mark_dev(&[]);
+        ran.is(1, "no")
+            .says("if it was moved, run mark-db in the CI job of production");
+        assert_eq!(ran.failed(), ["mark-replaceable"]);
+        assert_eq!(moved.mark().unwrap(), original);
+    }
+    moved
+        .run(&[], &CI)
+        .is(0, "yes")
+        .says("moved, of production");
     assert_ne!(moved.mark().unwrap(), original);
+    assert!(moved.mark().unwrap().starts_with("production/true/"));
 
     let place = Place::postgres();
     place.run(&[], &CI).is(0, "yes");
@@ -356,6 +367,27 @@ fn a_copy_gets_a_mark_and_an_identity_of_its_own() {
     copy.mark_dev(&[]).is(0, "yes").says("database oid was");
     assert!(copy.mark().unwrap().starts_with("dev/false/"));
     assert_eq!(place.mark().unwrap(), original);
+}
+
+#[test]
+fn ci_true_in_a_shell_spares_an_unprotected_mark_nothing() {
+    let ci = [("CI", "true"), ("LOCKSTEP_ENV", "dev")];
+    for place in Place::both() {
+        let asked = place.run(&[], &ci);
+        assert_eq!(asked.is(1, "no").failed(), ["target-confirmed"]);
+        let confirm = asked.asked();
+        let ran = place.run(
+            &["--environment", "dev", "--confirm", &confirm],
+            &[("CI", "true")],
+        );
+        assert_eq!(ran.is(1, "no").failed(), ["variable-matches"]);
+        place.run(&["--confirm", &confirm], &ci).is(0, "yes");
+    }
+    let place = Place::postgres();
+    let confirm = place.run(&[], &ci).asked();
+    let _app = Server::shared().connect(place.database.as_deref().unwrap());
+    let ran = place.run(&["--confirm", &confirm], &ci);
+    assert_eq!(ran.is(1, "no").failed(), ["no-other-session"]);
 }
 
 #[test]
@@ -453,6 +485,79 @@ fn a_file_that_can_not_be_marked_is_not_left_behind() {
     let args = ["--environment", "dev", "--create", "--confirm", &confirm];
     place.run(&args, &[]).is(3, "no").says("lock file");
     assert!(!place.file().exists());
+}
+
+#[test]
+fn of_several_makers_one_makes_the_file() {
+    let args = [
+        "--environment",
+        "dev",
+        "--create",
+        "--confirm",
+        "sqlite:app.db",
+    ];
+    for _ in 0..20 {
+        let place = Place::empty();
+        let codes: Vec<Option<i32>> = std::thread::scope(|scope| {
+            let run = || scope.spawn(|| place.run(&args, &[]).code);
+            let makers = [run(), run(), run()];
+            makers.map(|maker| maker.join().unwrap()).into()
+        });
+        // Who comes later finds the lock held, the maker at work on the file, or the file.
+        assert!(codes.contains(&Some(0)), "{codes:?}");
+        assert!(place.mark().unwrap().starts_with("dev/false/"));
+        assert_eq!(place.names(), ["app.db", "lockstep.toml"]);
+    }
+}
+
+#[test]
+fn what_somebody_else_puts_under_the_name_is_left_alone() {
+    let args = [
+        "--environment",
+        "dev",
+        "--create",
+        "--confirm",
+        "sqlite:app.db",
+    ];
+    let place = Place::empty();
+    let lock = std::fs::File::create(place.dir.path().join("app.db.lockstep-lock")).unwrap();
+    lock.lock().unwrap();
+    place.run(&args, &[]).is(5, "no");
+    place.execute("CREATE TABLE t (x)");
+    let ran = place.run(&args, &[]);
+    ran.is(5, "no");
+    assert!(!ran.stderr.contains("give --wait-lock"), "{}", ran.stderr);
+    drop(lock);
+    assert!(place.file().exists());
+
+    // What is left of a database that is gone would be taken for the new one's own.
+    for suffix in ["-wal", "-journal"] {
+        let place = Place::empty();
+        let journal = place.dir.path().join(format!("app.db{suffix}"));
+        std::fs::write(&journal, "x").unwrap();
+        place.run(&args, &[]).is(1, "no").says("move it away");
+        assert!(journal.exists() && !place.file().exists());
+    }
+    // A run that was killed in between is no hindrance.
+    let place = Place::empty();
+    std::fs::write(place.dir.path().join("app.db.lockstep-new"), "x").unwrap();
+    place.run(&args, &[]).is(0, "yes");
+    assert_eq!(place.names(), ["app.db", "lockstep.toml"]);
+
+    let place = Place::empty();
+    std::os::unix::fs::symlink("gone.db", place.file()).unwrap();
+    place
+        .run(&args, &[])
+        .is(1, "no")
+        .says("it is a symbolic link to gone.db, which does not exist");
+    assert_eq!(place.names(), ["app.db", "lockstep.toml"]);
+    let place = Place::empty();
+    let args = ["sqlite:no/app.db", "--environment", "dev", "--create"];
+    let confirmed = [&args[..], &["--confirm", "sqlite:no/app.db"]].concat();
+    place
+        .run(&confirmed, &[("DATABASE_URL", "")])
+        .is(3, "no")
+        .says("check that the folder exists");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Sessions that change a database: marks, ledger, lock, migrations.
 //!
-//! [`open`] connects for writing, [`Writer`] is what can be done there. Every change is one
+//! [`open`] connects for writing, [`create_sqlite`] makes a file that can be, [`Writer`] is what can be done there. Every change is one
 //! transaction that holds its record too, so that a crash leaves both or neither; the exception, a
 //! migration that has to run outside a transaction, leaves a row that says `started`.
 
@@ -12,6 +12,7 @@ mod stop;
 mod writer;
 
 pub use error::{ApplyError, Cause, Error};
+pub use sqlite::create_sqlite;
 pub use stop::Stop;
 pub use writer::{
     Applied, NewMark, NewSchema, Options, PATIENCE_DEFAULT, Resolution, Row, Writer, open,

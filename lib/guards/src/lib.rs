@@ -345,11 +345,21 @@ fn marked(situation: &Situation<'_>, environment: &str, mark: &Mark, rulings: &m
     if moved.is_empty() {
         rulings.push(held(&MARK_IN_PLACE, &situation.place.endpoint));
     } else {
-        rulings.push(broken(
+        let mut ruling = broken(
             &MARK_IN_PLACE,
             "database",
             format!("copied or moved: {}", moved.join("; ")),
-        ));
+        );
+        ruling.remedy = Some(if mark.protected {
+            let owner = &mark.environment;
+            format!(
+                "if it was moved on purpose, run mark-db --environment {owner} in the CI job of \
+                 {owner}; if it is a copy, mark it as another environment with mark-db"
+            )
+        } else {
+            format!("mark it anew with mark-db --environment {environment}")
+        });
+        rulings.push(ruling);
     }
     if mark.protected {
         protected(situation, mark, rulings);

@@ -277,3 +277,32 @@ fn a_requirement_is_added_and_its_found_value_is_not_shown() {
     assert!(!allowed(&rulings));
     assert!(!format!("{rulings:?}").contains("hunter22"));
 }
+
+#[test]
+fn a_moved_database_is_told_who_may_renew_its_mark() {
+    let here = place("here");
+    for (of, says) in [
+        (MarkOf::ProtectedCopy, "in the CI job of blue"),
+        (MarkOf::UnprotectedCopy, "mark-db --environment green"),
+    ] {
+        let marked = mark(of);
+        let rulings = judge(&Situation {
+            action: Action::Deploy,
+            environment: Some("green"),
+            variable: None,
+            variable_name: "LOCKSTEP_ENV",
+            ci: false,
+            declared: Declared::nothing(),
+            mark: marked.as_ref(),
+            place: &here,
+            occupied: true,
+            claimed_by: None,
+            data_expected: None,
+        });
+        let ruling = rulings
+            .iter()
+            .find(|ruling| ruling.guard.id == MARK_IN_PLACE.id)
+            .unwrap();
+        assert!(ruling.remedy.as_ref().unwrap().contains(says), "{ruling:?}");
+    }
+}

@@ -3,6 +3,7 @@
 mod apply;
 mod by_statement;
 mod census;
+mod create;
 mod foreign_keys;
 mod holders;
 mod lock;
@@ -27,6 +28,8 @@ use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution,
 use apply::Seen;
 use lock::FileLock;
 use tables::NewRow;
+
+pub use create::create_sqlite;
 
 /// How long SQLite itself waits for another's lock before we look whether an end was asked for.
 const BUSY_SLICE: Duration = Duration::from_millis(100);
