@@ -80,7 +80,7 @@ impl Connector {
             Ok(result) => result,
             Err(_) => Err(Refusal::Transport(io::Error::new(
                 io::ErrorKind::TimedOut,
-                Silence { after: None },
+                Silence::Deadline,
             ))),
         }
     }

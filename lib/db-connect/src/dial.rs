@@ -35,6 +35,9 @@ pub struct Options {
     /// Longest silence of the server while an answer of its is awaited; `None` waits for ever. It
     /// has to exceed the statement timeout, or the server's own answer to that is never heard.
     pub answer_timeout: Option<Duration>,
+    /// Longest time for the whole answer to one request, whatever the server says meanwhile; `None`
+    /// waits for ever.
+    pub request_limit: Option<Duration>,
 }
 
 impl Options {
@@ -44,6 +47,7 @@ impl Options {
             application_name: application_name.into(),
             connect_timeout: None,
             answer_timeout: None,
+            request_limit: None,
         }
     }
 }
@@ -276,6 +280,7 @@ impl Dialing {
         }
         let facts = std::mem::take(&mut *shared.facts());
         shared.set_answer_timeout(self.options.answer_timeout);
+        shared.set_request_limit(self.options.request_limit);
         let route = if own {
             route::route(facts.key.map(|(pid, _)| pid), said.pid)
         } else {

@@ -63,10 +63,18 @@ pub(crate) struct Completions {
     skip: usize,
 }
 
+/// What a piece of the server's answer says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Read {
+    /// How many messages that say "done" begin in it.
+    pub(crate) completed: u64,
+    /// Whether the server begins to say that it waits for the next request.
+    pub(crate) is_ready: bool,
+}
+
 impl Completions {
-    /// How many messages that say "done" begin in these bytes.
-    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> u64 {
-        let mut completed = 0;
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Read {
+        let mut read = Read::default();
         while !bytes.is_empty() {
             if self.skip > 0 {
                 let skipped = self.skip.min(bytes.len());
@@ -81,10 +89,11 @@ impl Completions {
                 let [kind, length @ ..] = self.header;
                 self.known = 0;
                 self.skip = (u32::from_be_bytes(length) as usize).saturating_sub(length.len());
-                completed += u64::from(kind == b'C');
+                read.completed += u64::from(kind == b'C');
+                read.is_ready |= kind == b'Z';
             }
         }
-        completed
+        read
     }
 }
 
@@ -133,11 +142,18 @@ mod tests {
         bytes.extend(b"C\0\0\0\x0bCREATE\0E\0\0\0\x05\0Z\0\0\0\x05E");
         for step in 1..bytes.len() {
             let mut completions = Completions::default();
-            let counted: u64 = bytes
-                .chunks(step)
-                .map(|piece| completions.read(piece))
-                .sum();
-            assert_eq!(counted, 2, "in pieces of {step}");
+            let (mut completed, mut ready) = (0, Vec::new());
+            for piece in bytes.chunks(step) {
+                let read = completions.read(piece);
+                completed += read.completed;
+                ready.push(read.is_ready);
+            }
+            assert_eq!(completed, 2, "in pieces of {step}");
+            assert_eq!(
+                ready.iter().filter(|is| **is).count(),
+                1,
+                "in pieces of {step}"
+            );
         }
     }
 }

@@ -68,7 +68,6 @@ impl AsyncRead for Stream {
         match polled {
             Poll::Pending => this.watch.poll_silence(cx).map(Err),
             Poll::Ready(result) => {
-                this.watch.active();
                 if result.is_err() || buf.filled().len() == before {
                     // The driver reports a lost connection before it hands on what it read last,
                     // which may be the server's own word on why. A round later that comes first.
@@ -84,7 +83,9 @@ impl AsyncRead for Stream {
                         this.startup = None;
                     }
                 }
-                this.shared.completed(this.completions.read(bytes));
+                let said = this.completions.read(bytes);
+                this.watch.read(said.is_ready);
+                this.shared.completed(said.completed);
                 Poll::Ready(Ok(()))
             }
         }
@@ -103,7 +104,7 @@ impl AsyncWrite for Stream {
             Layer::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
         };
         if polled.is_ready() {
-            this.watch.active();
+            this.watch.wrote(cx);
         }
         polled
     }

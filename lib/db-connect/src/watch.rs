@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     facts: Mutex<Facts>,
     /// Milliseconds; zero is no limit.
     answer_timeout_ms: AtomicU64,
+    /// Likewise.
+    request_limit_ms: AtomicU64,
     completed: AtomicU64,
 }
 
@@ -37,6 +39,7 @@ impl Shared {
                 ..Facts::default()
             }),
             answer_timeout_ms: AtomicU64::new(0),
+            request_limit_ms: AtomicU64::new(0),
             completed: AtomicU64::new(0),
         })
     }
@@ -46,12 +49,12 @@ impl Shared {
     }
 
     pub(crate) fn set_answer_timeout(&self, timeout: Option<Duration>) {
-        let ms = timeout.map_or(0, |timeout| {
-            u64::try_from(timeout.as_millis())
-                .unwrap_or(u64::MAX)
-                .max(1)
-        });
-        self.answer_timeout_ms.store(ms, Ordering::Relaxed);
+        self.answer_timeout_ms
+            .store(in_ms(timeout), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_request_limit(&self, limit: Option<Duration>) {
+        self.request_limit_ms.store(in_ms(limit), Ordering::Relaxed);
     }
 
     /// So many more statements are done.
@@ -64,24 +67,46 @@ impl Shared {
     }
 
     fn answer_timeout(&self) -> Option<Duration> {
-        match self.answer_timeout_ms.load(Ordering::Relaxed) {
-            0 => None,
-            ms => Some(Duration::from_millis(ms)),
-        }
+        of_ms(&self.answer_timeout_ms)
+    }
+
+    fn request_limit(&self) -> Option<Duration> {
+        of_ms(&self.request_limit_ms)
     }
 }
 
-/// The server said nothing for this long.
+fn in_ms(limit: Option<Duration>) -> u64 {
+    limit.map_or(0, |limit| {
+        u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1)
+    })
+}
+
+fn of_ms(ms: &AtomicU64) -> Option<Duration> {
+    match ms.load(Ordering::Relaxed) {
+        0 => None,
+        ms => Some(Duration::from_millis(ms)),
+    }
+}
+
+/// The answer did not come in time.
 #[derive(Debug)]
-pub(crate) struct Silence {
-    pub(crate) after: Option<Duration>,
+pub(crate) enum Silence {
+    /// Not before the login had to be done.
+    Deadline,
+    /// The server said nothing for this long.
+    For(Duration),
+    /// The server said this and that for so long, and came to no end.
+    Unended(Duration),
 }
 
 impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.after {
-            Some(after) => write!(f, "no answer for {}", in_words(after)),
-            None => f.write_str("no answer before the deadline"),
+        match self {
+            Silence::Deadline => f.write_str("no answer before the deadline"),
+            Silence::For(time) => write!(f, "no answer for {}", in_words(*time)),
+            Silence::Unended(time) => {
+                write!(f, "no end of the answer within {}", in_words(*time))
+            }
         }
     }
 }
@@ -98,6 +123,8 @@ pub(crate) struct Watch {
     sleep: Option<Pin<Box<Sleep>>>,
     armed: bool,
     halves: u8,
+    /// When what the server has not answered to the end yet was first asked.
+    asked: Option<Instant>,
 }
 
 impl Watch {
@@ -107,25 +134,45 @@ impl Watch {
             sleep: None,
             armed: false,
             halves: 0,
+            asked: None,
         }
     }
 
-    /// Something was read or written.
-    pub(crate) fn active(&mut self) {
+    /// Something was written. Nobody looks at the read side again before the alarm that was set
+    /// earlier, perhaps for much later, unless it is woken.
+    pub(crate) fn wrote(&mut self, cx: &Context<'_>) {
+        self.start_over();
+        self.asked.get_or_insert_with(Instant::now);
+        cx.waker().wake_by_ref();
+    }
+
+    /// Something was read; `ended` where it ends an answer.
+    pub(crate) fn read(&mut self, ended: bool) {
+        self.start_over();
+        if ended {
+            self.asked = None;
+        }
+    }
+
+    fn start_over(&mut self) {
         self.armed = false;
         self.halves = 0;
     }
 
-    /// Ready once the silence has lasted too long.
+    /// Ready once the silence, or the answer, has lasted too long.
     pub(crate) fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             let deadline = self.shared.facts().deadline;
             let timeout = self.shared.answer_timeout();
+            let limit = self.shared.request_limit();
+            let end = self.asked.zip(limit).map(|(asked, limit)| asked + limit);
             if !self.armed {
-                let at = match (deadline, timeout) {
-                    (Some(deadline), _) => deadline,
-                    (None, Some(timeout)) => Instant::now() + timeout / 2,
-                    (None, None) => return Poll::Pending,
+                let half = timeout.map(|timeout| Instant::now() + timeout / 2);
+                let at = match (deadline, half, end) {
+                    (Some(deadline), ..) => deadline,
+                    (None, Some(half), Some(end)) => half.min(end),
+                    (None, Some(at), None) | (None, None, Some(at)) => at,
+                    (None, None, None) => return Poll::Pending,
                 };
                 match &mut self.sleep {
                     Some(sleep) => sleep.as_mut().reset(at.into()),
@@ -137,16 +184,21 @@ impl Watch {
                 ready!(sleep.as_mut().poll(cx));
             }
             self.armed = false;
-            let silence = match deadline {
-                Some(deadline) if Instant::now() < deadline => continue,
-                Some(_) => Silence { after: None },
-                None => {
+            let now = Instant::now();
+            let silence = match (deadline, timeout, limit) {
+                (Some(deadline), ..) if now < deadline => continue,
+                (Some(_), ..) => Silence::Deadline,
+                (None, _, Some(limit)) if end.is_some_and(|end| end <= now) => {
+                    Silence::Unended(limit)
+                }
+                (None, Some(timeout), _) => {
                     self.halves += 1;
                     if self.halves < 2 {
                         continue;
                     }
-                    Silence { after: timeout }
+                    Silence::For(timeout)
                 }
+                (None, None, _) => continue,
             };
             return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, silence));
         }

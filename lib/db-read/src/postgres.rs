@@ -9,7 +9,8 @@ use settings::PostgresTarget;
 use crate::{OpenError, Options};
 
 /// How much longer than a statement may take we wait for the server's own word that it took too
-/// long.
+/// long. The whole answer to one request, which may hold a few short statements beside a long one,
+/// gets twice the time.
 const ANSWER_SLACK: Duration = Duration::from_secs(5);
 
 /// One read-only transaction on a PostgreSQL server, at `REPEATABLE READ`: every statement sees the
@@ -96,6 +97,7 @@ impl PostgresSession {
             application_name: options.application_name.clone(),
             connect_timeout: options.connect_timeout,
             answer_timeout: Some(options.statement_timeout + ANSWER_SLACK),
+            request_limit: Some(2 * options.statement_timeout + ANSWER_SLACK),
         };
         let mut link = db_connect::connect(target, &connect)?;
         let begin = begin(options);

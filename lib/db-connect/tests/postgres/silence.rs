@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use contract::{Class, Classify as _};
-use db_connect::{ConnectError, Options, class_of, connect, is_unreachable};
+use db_connect::{ConnectError, Link, Options, StatementError, class_of, connect, is_unreachable};
+use rustix::process::Signal;
 use tests::postgres_server::Server;
 
 use crate::{dial_within, pretend, target};
@@ -37,39 +38,113 @@ fn several_silent_hosts_share_the_time() {
     assert_eq!(link.endpoint, format!("127.0.0.1:{}", server.port()));
 }
 
-#[test]
-fn a_server_that_falls_silent_is_given_up() {
+/// Long enough for a machine that is busy with other things.
+const ANSWER: Duration = Duration::from_secs(2);
+
+fn stop(link: &Link, signal: Signal) {
+    let pid = rustix::process::Pid::from_raw(link.backend_pid.unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// The shared server by TCP and by its socket, both at once.
+fn both_ways(check: impl Fn(&str) + Sync) {
     let server = Server::shared();
     let socket = format!(
         "host={} port={} user=lockstep dbname=postgres",
         server.dir().display(),
         server.port()
     );
-    for text in [server.url("postgres"), socket] {
+    std::thread::scope(|scope| {
+        for text in [server.url("postgres"), socket] {
+            let check = &check;
+            scope.spawn(move || check(&text));
+        }
+    });
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up() {
+    both_ways(|text| {
         let options = Options {
-            answer_timeout: Some(Duration::from_millis(200)),
+            answer_timeout: Some(ANSWER),
             ..Options::new("test")
         };
-        let mut link = connect(&target(&text), &options).unwrap();
+        let mut link = connect(&target(text), &options).unwrap();
         // A pause between statements is nobody's silence, however long.
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(ANSWER + ANSWER / 4);
         link.client.batch_execute("SELECT 1").unwrap();
-        std::thread::sleep(Duration::from_millis(250));
+        std::thread::sleep(ANSWER / 2 + ANSWER / 8);
         link.client.query_one("SELECT 1", &[]).unwrap();
         // Nor is an answer that comes in pieces.
         let rows = link
             .client
-            .simple_query("SELECT pg_sleep(0.1), repeat('x', 9000) FROM generate_series(1, 6)")
+            .simple_query("SELECT pg_sleep(0.5), repeat('x', 9000) FROM generate_series(1, 5)")
             .unwrap();
-        assert_eq!(rows.len(), 6 + 2);
+        assert_eq!(rows.len(), 5 + 2);
         link.set_answer_timeout(None);
-        link.client.batch_execute("SELECT pg_sleep(0.5)").unwrap();
-        link.set_answer_timeout(Some(Duration::from_millis(200)));
-        let pid = rustix::process::Pid::from_raw(link.backend_pid.unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        link.client.batch_execute("SELECT pg_sleep(2.5)").unwrap();
+        link.set_answer_timeout(Some(ANSWER));
+        stop(&link, Signal::STOP);
         let error = link.client.batch_execute("SELECT 1").unwrap_err();
-        rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+        stop(&link, Signal::CONT);
         assert!(is_unreachable(&error), "{error:?}");
         assert_eq!(class_of(&error), Class::Unavailable);
-    }
+    });
+}
+
+/// Runs `work`, which has to come to an end by itself.
+fn ends<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
+    receiver
+        .recv_timeout(Duration::from_secs(60))
+        .expect("it never came to an end")
+}
+
+#[test]
+fn the_time_to_connect_is_no_part_of_the_silence_after_it() {
+    both_ways(|text| {
+        let options = Options {
+            connect_timeout: Some(Duration::from_secs(3600)),
+            answer_timeout: Some(ANSWER),
+            ..Options::new("test")
+        };
+        let mut link = connect(&target(text), &options).unwrap();
+        stop(&link, Signal::STOP);
+        let (link, error) = ends(move || {
+            let error = link.client.batch_execute("SELECT 1").unwrap_err();
+            (link, error)
+        });
+        stop(&link, Signal::CONT);
+        assert!(is_unreachable(&error), "{error:?}");
+    });
+}
+
+#[test]
+fn an_answer_without_end_is_given_up() {
+    both_ways(|text| {
+        let options = Options {
+            answer_timeout: Some(Duration::from_secs(3600)),
+            request_limit: Some(ANSWER),
+            ..Options::new("test")
+        };
+        let mut link = connect(&target(text), &options).unwrap();
+        // Each request has its own time.
+        for _ in 0..3 {
+            link.client.batch_execute("SELECT pg_sleep(0.8)").unwrap();
+        }
+        let error = ends(move || {
+            link.client
+                .batch_execute(
+                    "DO $$ BEGIN LOOP RAISE NOTICE 'wait'; PERFORM pg_sleep(0.2); END LOOP; END $$",
+                )
+                .unwrap_err()
+        });
+        assert!(is_unreachable(&error), "{error:?}");
+        let failure = contract::Failure::from(StatementError::new("wait", error));
+        assert!(
+            failure.line().contains("no end of the answer within 2 s"),
+            "{failure:?}"
+        );
+    });
 }
