@@ -248,6 +248,8 @@ impl Classify for ConnectError {
                 _ if is_lost(source) => Class::Unavailable,
                 _ => Class::Error,
             },
+            // At a login this is the database's own state: it lets nobody in.
+            ConnectError::Refused { source, .. } if source.code == "55000" => Class::Fail,
             ConnectError::Refused { source, .. } => source.class(),
             ConnectError::Authentication { .. }
             | ConnectError::TlsNotOffered { .. }
@@ -332,6 +334,7 @@ fn refused_remedy(said: &ServerError) -> Option<String> {
         code if code.starts_with("28") => "let the role in: pg_hba.conf and its LOGIN right decide",
         "3D000" => "check the database's name",
         "42501" => "grant the role CONNECT on the database",
+        "55000" => "let the database take connections: ALTER DATABASE … ALLOW_CONNECTIONS true",
         "57P03" => "wait until the server has started",
         "53300" => "wait for free connections, or raise max_connections",
         _ => match said.class() {

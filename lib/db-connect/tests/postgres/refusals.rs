@@ -36,6 +36,11 @@ fn a_login_that_is_refused_is_an_answer() {
              REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"
         ))
         .unwrap();
+    let shut = server.create_database();
+    server
+        .connect("postgres")
+        .batch_execute(&format!("ALTER DATABASE {shut} ALLOW_CONNECTIONS false"))
+        .unwrap();
     for (url, says) in [
         (
             server.url_as(USER, "wrong%20one", &database),
@@ -45,6 +50,7 @@ fn a_login_that_is_refused_is_an_answer() {
         (server.url_as("nologin", "x", &database), "SQLSTATE 28000"),
         (server.url_as("closed", "x", &database), "SQLSTATE 42501"),
         (server.url("absent"), "SQLSTATE 3D000"),
+        (server.url(&shut), "SQLSTATE 55000"),
         (
             format!("postgres://{USER}@127.0.0.1:{}/{database}", server.port()),
             "the target has none",
