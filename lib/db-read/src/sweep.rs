@@ -52,10 +52,14 @@ impl Sweep {
 
     fn sweep(&mut self) -> Leftovers {
         self.done = true;
-        let ours = self.had.wal.is_none() && self.had.shm.is_none();
-        if ours && Beside::of(&self.path).wal == Some(0) {
-            // A refusal leaves the files where they are, which is what is then said.
-            let _ = open_and_close(&self.path);
+        let found = Beside::of(&self.path);
+        if self.had.wal.is_none() && self.had.shm.is_none() {
+            // What is in the log is a writer's: then both files are its own, or hold what whoever
+            // opens the database next has to read.
+            let ours = found.wal == Some(0) && open_and_close(&self.path).unwrap_or_else(is_ours);
+            if !ours {
+                return Leftovers::default();
+            }
         }
         let now = Beside::of(&self.path);
         let mut files = Vec::new();
@@ -77,14 +81,23 @@ impl Drop for Sweep {
     }
 }
 
-/// Opens the file as one that could write, reads, and closes it. `query_only` stands, and there is
-/// no wait for a lock: who holds one tidies up in our place.
-fn open_and_close(path: &Path) -> rusqlite::Result<()> {
+/// Opens the file as one that could write, reads, and closes it, so that SQLite takes both files
+/// away, unless another connection is there, which does so in our place. `query_only` stands, and
+/// there is no wait for a lock. Returns whether they are still ours: SQLite opens what may not be
+/// written for reading, without a word.
+fn open_and_close(path: &Path) -> rusqlite::Result<bool> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch("PRAGMA query_only = 1; PRAGMA trusted_schema = 0")?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    connection.close().map_err(|(_, error)| error)
+    let readonly = connection.is_readonly("main")?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(readonly)
+}
+
+/// Whether the files are still ours after this error: who holds a lock has the database open.
+fn is_ours(error: rusqlite::Error) -> bool {
+    error.sqlite_error_code() != Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
 impl Beside {

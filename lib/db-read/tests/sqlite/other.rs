@@ -23,14 +23,17 @@ pub(crate) enum Part {
     Lock,
     /// Opens a session, and prints class and message of the refusal or `open`.
     Read,
+    /// Opens a session, closes it, and prints how many files it says are left.
+    Leftovers,
 }
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("write", Part::Write),
     ("write-and-close", Part::WriteAndClose),
     ("spill", Part::Spill),
     ("lock", Part::Lock),
     ("read", Part::Read),
+    ("leftovers", Part::Leftovers),
 ];
 
 /// A process that has done its part and waits.
@@ -135,6 +138,10 @@ fn play() {
                 Ok(_) => "open".to_owned(),
                 Err(error) => format!("{} {error}", error.class().name()),
             };
+        }
+        Part::Leftovers => {
+            let session = crate::open(Path::new(&path)).unwrap();
+            said = format!("{} files", session.close().files.len());
         }
         _ => {
             let connection = Connection::open(&path).unwrap();

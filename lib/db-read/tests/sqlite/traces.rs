@@ -86,11 +86,41 @@ fn a_writer_that_came_and_went_meanwhile_loses_nothing() {
     assert_eq!(rows(&session), 1000);
     Other::start(Part::WriteAndClose, &place.path()).end();
     assert_eq!(rows(&session), 1000);
-    // Its row is in the log, which is not ours to merge or to take away.
-    assert_eq!(session.close().files.len(), 2);
+    // Its row is in the log, which is not ours to merge or to take away, nor a trace of ours.
+    assert_eq!(session.close().files, NOTHING);
     let after = place.state();
     assert_eq!(after["app.db"], before["app.db"]);
     assert_eq!(rows(&open(&place.path()).unwrap()), 1001);
+}
+
+#[test]
+fn a_reader_that_stays_takes_the_files_away_itself() {
+    let place = Place::new("wal");
+    let session = open(&place.path()).unwrap();
+    let other = rusqlite::Connection::open(place.path()).unwrap();
+    other
+        .query_row("SELECT count(*) FROM t", [], |_| Ok(()))
+        .unwrap();
+    assert_eq!(session.close().files, NOTHING);
+    assert_eq!(place.names(), ["app.db", "app.db-shm", "app.db-wal"]);
+    drop(other);
+    assert_eq!(place.names(), ["app.db"]);
+}
+
+#[test]
+fn files_that_can_not_be_taken_away_are_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new("wal");
+    let mode = |path: &std::path::Path, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, mode).unwrap();
+    };
+    // A user that may write the folder, and not the file.
+    mode(&place.path(), 0o444);
+    mode(place.dir.path(), 0o777);
+    let other = Other::start_unprivileged(Part::Leftovers, &place.path());
+    assert_eq!(other.said, "2 files");
+    assert_eq!(place.names(), ["app.db", "app.db-shm", "app.db-wal"]);
 }
 
 #[test]
@@ -98,7 +128,7 @@ fn a_writer_that_stays_keeps_its_files() {
     let place = Place::new("wal");
     let session = open(&place.path()).unwrap();
     let other = Other::start(Part::Write, &place.path());
-    session.close();
+    assert_eq!(session.close().files, NOTHING);
     assert_eq!(place.names(), ["app.db", "app.db-shm", "app.db-wal"]);
     assert_eq!(rows(&open(&place.path()).unwrap()), 1001);
     other.end();
