@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use contract::{Check, Class, Failure, Report, Run, Tool};
 use db_read::Session;
+use records::LedgerName;
 use schema::{Difference, INDEX_VALID, SCHEMA_EXISTS, Schema, Scope};
 use settings::{SETTINGS_USED, TargetArgs};
 
@@ -56,6 +57,18 @@ fn record(args: &Args, run: &Run) -> Result<Report, Failure> {
         Session::Sqlite(session) => schema::read_sqlite(session.connection(), &scope)?,
         Session::Postgres(session) => schema::read_postgres(session.client(), &scope)?,
     };
+    let ledger = LedgerName::new(resolved.settings.migrations.ledger.as_deref())?;
+    // Last, because a role that may not read the mark may well read the schema.
+    match session.identity(&resolved.target, &ledger) {
+        Ok(Some(identity)) => run.target_identity(&identity),
+        Ok(None) => {}
+        Err(error) if error.is_forbidden() => {
+            run.say(
+                "the result does not name the target's identity: this role may not read its mark",
+            );
+        }
+        Err(error) => return Err(error.into()),
+    }
     let leftovers = session.close()?;
 
     if now.is_empty() {

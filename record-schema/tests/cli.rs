@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
+use tests::own_tables::{Engine, Mark};
 use tests::postgres_server::Server;
 
 struct Ran {
@@ -81,7 +82,7 @@ const TO_FILE: [&str; 3] = ["sqlite:app.db", "--output", "schema.toml"];
 fn the_schema_is_recorded_and_the_database_left_as_it_was() {
     let place = Place::new(
         "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT NOT NULL);
-         CREATE TABLE lockstep_environment (name)",
+         CREATE TABLE lockstep_migrations (name)",
     );
     let before = std::fs::read(place.path("app.db")).unwrap();
     let ran = place.run(&TO_FILE);
@@ -319,4 +320,58 @@ fn the_readme_lists_the_checks_and_what_its_sample_prints() {
     let ran = place.run(&TO_FILE);
     // What changed is said on stderr, which a terminal shows first.
     assert_eq!(format!("{}{}", ran.stderr, ran.stdout), expected);
+}
+
+#[test]
+fn the_result_names_the_database() {
+    const UUID: &str = "11111111-2222-4333-8444-555555555555";
+    let mark = |endpoint: &str, database_oid: Option<&str>, engine: Engine| {
+        engine.mark(&Mark {
+            environment: "dev",
+            protected: false,
+            uuid: UUID,
+            endpoint,
+            system_identifier: None,
+            database_oid,
+        })
+    };
+    let identity = |ran: &Ran| {
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let result: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        result["target"]["identity"].as_str().map(str::to_owned)
+    };
+    let json = [&TO_FILE[..], &["--format", "json"]].concat();
+    let place = Place::new("CREATE TABLE t (x)");
+    assert_eq!(identity(&place.run(&json)), None);
+    let path = std::fs::canonicalize(place.path("app.db")).unwrap();
+    place.change(&mark(path.to_str().unwrap(), None, Engine::Sqlite));
+    assert_eq!(identity(&place.run(&json)).unwrap(), UUID);
+    place.change(&mark("/srv/app.db", None, Engine::Sqlite));
+    let copy = identity(&place.run(&json)).unwrap();
+    assert!(
+        copy.starts_with(&format!("{UUID} copied-or-moved /")),
+        "{copy}"
+    );
+
+    let server = Server::shared();
+    let database = server.create_database();
+    server
+        .connect(&database)
+        .batch_execute(&format!(
+            "CREATE TABLE t (x int); {}; CREATE ROLE recorder LOGIN PASSWORD 'recorder'",
+            mark("elsewhere:1", None, Engine::Postgres)
+        ))
+        .unwrap();
+    let json = ["--output", "postgres.toml", "--format", "json"];
+    let run = |url: &str| place.run_with(&json, &[("DATABASE_URL", url)]);
+    let copy = identity(&run(&server.url(&database))).unwrap();
+    assert!(copy.contains(" copied-or-moved localhost:"), "{copy}");
+    // Who may not read the mark may record the schema all the same.
+    let ran = run(&server.url_as("recorder", "recorder", &database));
+    assert_eq!(identity(&ran), None);
+    assert!(
+        ran.stderr.contains("may not read its mark"),
+        "{}",
+        ran.stderr
+    );
 }

@@ -19,7 +19,7 @@ mod sqlite;
 mod tests;
 
 use demands::Demands;
-use observed::{Observed, Question};
+use observed::{Marked, Observed, Question};
 
 const TOOL: Tool = contract::tool!([
     DATABASE_ANSWERS,
@@ -28,6 +28,7 @@ const TOOL: Tool = contract::tool!([
     SERVER_ROLE,
     CONTENT_EXPECTED,
     FILE_SOUND,
+    MARK_READABLE,
     TRACE_ABSENT,
     SETTINGS_USED,
 ]);
@@ -68,6 +69,12 @@ const FILE_SOUND: Check = Check {
     remedy: "keep a copy of the file as it is, and restore the newest snapshot",
 };
 
+const MARK_READABLE: Check = Check {
+    id: "mark-readable",
+    holds: "this role may read whose the database is, if it is marked",
+    remedy: "grant the role USAGE on the schema lockstep and SELECT on its tables",
+};
+
 const TRACE_ABSENT: Check = Check {
     id: "trace-absent",
     holds: "reading left nothing beside the SQLite file",
@@ -86,7 +93,8 @@ struct Args {
     #[command(flatten)]
     target: TargetArgs,
 
-    /// Longest time for the whole answer [default: the target's connect_timeout, else 15s].
+    /// Longest time for the whole answer [default: on PostgreSQL the target's connect_timeout, else
+    /// 15s; on SQLite none, but a lock is waited for 5s at most].
     #[arg(long, value_name = "TIME", value_parser = settings::duration::parse_limit, help_heading = HEADING)]
     timeout: Option<Duration>,
 
@@ -140,8 +148,8 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
     let subject = resolved.target.to_string();
     match ask(&question, args.wait, run) {
         Ok(observed) => {
-            if let Some(mark) = &observed.mark {
-                run.target_identity(&mark.uuid);
+            if let Marked::Yes { identity, .. } = &observed.mark {
+                run.target_identity(identity);
             }
             report.held(&DATABASE_ANSWERS, subject);
             judge(&observed, &demands, &mut report);
@@ -214,6 +222,13 @@ fn judge(observed: &Observed, demands: &Demands, report: &mut Report) {
             report.skipped(&FILE_SOUND, "", "this is for SQLite files");
         }
         None => {}
+    }
+    if matches!(observed.mark, Marked::Hidden) {
+        report.warned(
+            &MARK_READABLE,
+            "mark",
+            "not readable for this role, so the result names neither environment nor identity",
+        );
     }
     for file in &observed.leftovers {
         report.warned(

@@ -61,11 +61,24 @@ pub(crate) struct Observed {
     pub(crate) server: Option<Server>,
     pub(crate) file: Option<File>,
     pub(crate) content: Content,
-    pub(crate) mark: Option<Mark>,
+    pub(crate) mark: Marked,
     /// Lines of `quick_check`, none where the file is sound; `None` where it was not made.
     pub(crate) damage: Option<Vec<String>>,
     /// Files that reading left behind.
     pub(crate) leftovers: Vec<PathBuf>,
+}
+
+/// Whose the database is, as its mark says.
+#[derive(Clone, Debug)]
+pub(crate) enum Marked {
+    No,
+    Yes {
+        mark: Mark,
+        /// See [`Mark::identity`].
+        identity: String,
+    },
+    /// The role may not read whether it has one.
+    Hidden,
 }
 
 /// What only a server has.
@@ -157,7 +170,7 @@ impl Observed {
                 .fact("page_count", file.page_count)
                 .fact("encoding", &file.encoding);
         }
-        if let Some(mark) = &self.mark {
+        if let Marked::Yes { mark, .. } = &self.mark {
             report
                 .fact("marked_as", &mark.environment)
                 .fact("protected", mark.protected);

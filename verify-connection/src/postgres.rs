@@ -10,7 +10,7 @@ use settings::PostgresTarget;
 use settings::file::Version;
 use settings::target::Host;
 
-use crate::observed::{Content, Observed, Question, Server, TABLES_SHOWN, TableSize};
+use crate::observed::{Content, Marked, Observed, Question, Server, TABLES_SHOWN, TableSize};
 
 /// Tables of one query that looks for a row.
 const PROBED_AT_ONCE: usize = 50;
@@ -24,13 +24,13 @@ pub(crate) fn observe(target: &PostgresTarget, question: &Question) -> Result<Ob
         .map_err(|error| StatementError::new("measure the round trip", error))?;
     let round_trip = asked.elapsed();
     let mut records = PostgresRecords::new(session.client(), &question.ledger);
-    let mark = records.mark()?;
     let occupied_by = records.tables(TABLES_SHOWN as u32)?;
     let mut content = sizes(&mut session, question)?;
     content.occupied_by = occupied_by;
     if question.rows {
         content.has_rows = has_rows(&mut session, question)?;
     }
+    let mark = marked(&mut session, target, question)?;
     let facts = session.facts().clone();
     let server = Server {
         endpoint: session.endpoint().to_owned(),
@@ -65,6 +65,25 @@ pub(crate) fn observe(target: &PostgresTarget, question: &Question) -> Result<Ob
         damage: None,
         leftovers: Vec::new(),
     })
+}
+
+/// Read last: a refusal fails the transaction, and says nothing else about the database.
+fn marked(
+    session: &mut PostgresSession,
+    target: &PostgresTarget,
+    question: &Question,
+) -> Result<Marked, records::Error> {
+    let answered = session.endpoint().to_owned();
+    let mut records = PostgresRecords::new(session.client(), &question.ledger);
+    match records.mark() {
+        Ok(None) => Ok(Marked::No),
+        Ok(Some(mark)) => Ok(Marked::Yes {
+            identity: mark.identity(&records.place(target, &answered)?),
+            mark,
+        }),
+        Err(error) if error.is_forbidden() => Ok(Marked::Hidden),
+        Err(error) => Err(error),
+    }
 }
 
 fn is_socket(host: &Host) -> bool {

@@ -2,11 +2,11 @@
 
 use contract::Failure;
 use db_read::{SqliteError, SqliteFacts, SqliteSession};
-use records::SqliteRecords;
+use records::{Place, SqliteRecords};
 use settings::SqliteTarget;
 use settings::file::Version;
 
-use crate::observed::{Content, File, Observed, Question, TABLES_SHOWN, TableSize};
+use crate::observed::{Content, File, Marked, Observed, Question, TABLES_SHOWN, TableSize};
 
 /// Rows are counted in files up to this size; counting reads the table.
 const COUNTED_BYTES_MAX: u64 = 64 << 20;
@@ -17,7 +17,13 @@ const DAMAGE_LINES_MAX: u32 = 20;
 pub(crate) fn observe(target: &SqliteTarget, question: &Question) -> Result<Observed, Failure> {
     let session = SqliteSession::open(target, &question.options)?;
     let records = SqliteRecords::new(session.connection(), &question.ledger);
-    let mark = records.mark()?;
+    let mark = match records.mark()? {
+        None => Marked::No,
+        Some(mark) => Marked::Yes {
+            identity: mark.identity(&Place::sqlite(session.path())),
+            mark,
+        },
+    };
     let occupied_by = records.tables(TABLES_SHOWN as u32)?;
     let facts = session.facts()?;
     let mut content = content(&session, &facts, question)

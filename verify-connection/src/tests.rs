@@ -32,7 +32,7 @@ fn server() -> Observed {
         }),
         file: None,
         content: Content::default(),
-        mark: None,
+        mark: crate::observed::Marked::No,
         damage: None,
         leftovers: Vec::new(),
     }

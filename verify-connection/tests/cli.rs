@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tests::certificates::{Authority, Wish};
+use tests::own_tables::{Engine, Mark};
 use tests::pgbouncer::Pgbouncer;
 use tests::postgres_server::{PASSWORD, PASSWORD_ENCODED, Server, free_port};
 
@@ -423,4 +424,69 @@ fn tls_is_reported_and_the_systems_authorities_are_those_of_the_environment() {
     let elsewhere = Authority::new("Somebody else");
     let root = elsewhere.root().display().to_string();
     place.check(&[], &[("DATABASE_URL", &url), ("SSL_CERT_FILE", &root)], 1);
+}
+
+/// The mark of production, as it was written elsewhere.
+const COPIED: Mark<'_> = Mark {
+    environment: "production",
+    protected: true,
+    uuid: "11111111-2222-4333-8444-555555555555",
+    endpoint: "/srv/app.db",
+    system_identifier: None,
+    database_oid: Some("1"),
+};
+
+#[test]
+fn a_copy_does_not_have_its_originals_identity() {
+    let place = Place::with(&Engine::Sqlite.mark(&COPIED));
+    let result = place.check(&["sqlite:app.db"], &[], 0);
+    let identity = result["target"]["identity"].as_str().unwrap();
+    assert!(
+        identity.starts_with(&format!("{} copied-or-moved /", COPIED.uuid)),
+        "{identity}"
+    );
+    let server = Server::shared();
+    let database = server.create_database();
+    let mut owner = server.connect(&database);
+    owner
+        .batch_execute(&Engine::Postgres.mark(&COPIED))
+        .unwrap();
+    let url = server.url(&database);
+    let variables = [("DATABASE_URL", url.as_str())];
+    let result = place.check(&[], &variables, 0);
+    let identity = result["target"]["identity"].as_str().unwrap();
+    assert!(
+        identity.contains(" copied-or-moved localhost:"),
+        "{identity}"
+    );
+    owner
+        .batch_execute(&format!(
+            "UPDATE lockstep.environment SET endpoint = 'localhost:{}', database_oid = \
+             (SELECT oid FROM pg_database WHERE datname = current_database())",
+            server.port()
+        ))
+        .unwrap();
+    let result = place.check(&[], &variables, 0);
+    assert_eq!(result["target"]["identity"], COPIED.uuid);
+}
+
+#[test]
+fn a_role_that_may_not_read_the_mark_still_gets_its_verdict() {
+    let server = Server::shared();
+    let database = server.create_database();
+    server
+        .connect(&database)
+        .batch_execute(&format!(
+            "{}; CREATE ROLE monitor LOGIN PASSWORD 'monitor'",
+            Engine::Postgres.mark(&COPIED)
+        ))
+        .unwrap();
+    let url = server.url_as("monitor", "monitor", &database);
+    let place = Place::new();
+    let result = place.check(&["--require-primary"], &[("DATABASE_URL", &url)], 0);
+    assert_eq!(status(&result, "database-answers"), "pass");
+    assert_eq!(status(&result, "server-role"), "pass");
+    assert_eq!(status(&result, "mark-readable"), "warn");
+    assert_eq!(result["target"].get("identity"), None);
+    assert_eq!(result["facts"]["tables"], 0);
 }

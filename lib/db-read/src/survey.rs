@@ -1,4 +1,4 @@
-use records::{LedgerName, PostgresRecords, RecordedSchema, SqliteRecords, Survey};
+use records::{LedgerName, Place, PostgresRecords, RecordedSchema, SqliteRecords, Survey};
 use settings::Target;
 
 use crate::Session;
@@ -22,10 +22,34 @@ impl Session {
             (Session::Sqlite(session), _) => {
                 SqliteRecords::new(session.connection(), ledger).survey(session.path())
             }
-            (Session::Postgres(_), Target::Sqlite(_)) => Err(records::Error::Unreadable {
-                what: "the database",
-                why: "the session is another target's".to_owned(),
-            }),
+            (Session::Postgres(_), Target::Sqlite(_)) => Err(another_target()),
+        }
+    }
+
+    /// What the mark calls the target in every result; nothing where it has no mark.
+    ///
+    /// # Errors
+    ///
+    /// Mark or place can't be read.
+    pub fn identity(
+        &mut self,
+        target: &Target,
+        ledger: &LedgerName,
+    ) -> Result<Option<String>, records::Error> {
+        match (self, target) {
+            (Session::Postgres(session), Target::Postgres(target)) => {
+                let answered = session.endpoint().to_owned();
+                let mut records = PostgresRecords::new(session.client(), ledger);
+                let Some(mark) = records.mark()? else {
+                    return Ok(None);
+                };
+                Ok(Some(mark.identity(&records.place(target, &answered)?)))
+            }
+            (Session::Sqlite(session), _) => {
+                let mark = SqliteRecords::new(session.connection(), ledger).mark()?;
+                Ok(mark.map(|mark| mark.identity(&Place::sqlite(session.path()))))
+            }
+            (Session::Postgres(_), Target::Sqlite(_)) => Err(another_target()),
         }
     }
 
@@ -46,5 +70,12 @@ impl Session {
                 SqliteRecords::new(session.connection(), ledger).recorded_schema()
             }
         }
+    }
+}
+
+fn another_target() -> records::Error {
+    records::Error::Unreadable {
+        what: "the database",
+        why: "the session is another target's".to_owned(),
     }
 }

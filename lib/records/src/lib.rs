@@ -53,6 +53,15 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the role may not read it. A transaction on PostgreSQL has failed then.
+    pub fn is_forbidden(&self) -> bool {
+        use postgres::error::SqlState;
+        matches!(self, Error::Postgres { source, .. }
+            if source.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE))
+    }
+}
+
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {
@@ -72,9 +81,7 @@ impl Classify for Error {
                 "look at the table by hand; it was written by another version or by somebody else"
                     .into(),
             ),
-            Error::Postgres { source, .. }
-                if source.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
-            {
+            _ if self.is_forbidden() => {
                 Some("grant the role USAGE on the schema and SELECT on its tables".into())
             }
             _ => None,
