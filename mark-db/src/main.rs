@@ -121,10 +121,11 @@ fn mark_existing(wish: &Wish, resolved: &Resolved, run: &Run) -> Result<Report, 
         writer.other_sessions()?
     };
     let survey = writer.survey()?;
-    let mark = survey.mark.as_ref();
+    let protected = survey.mark.as_ref().filter(|mark| mark.protected);
     let found = Found {
         others: &others,
-        original_stands: mark.is_some_and(|mark| original::stands(mark, &survey.place, &ledger)),
+        original_stands: protected
+            .is_some_and(|mark| original::stands(mark, &survey.place, &ledger)),
         survey: &survey,
     };
     decide(wish, &found, &mut report);
