@@ -1,7 +1,9 @@
 //! Processes that a step left behind.
 //!
 //! This process is a subreaper: whatever outlives its parent below it becomes its own child, also
-//! after setsid(2). So the strays of a step are the children that are not the step itself.
+//! after setsid(2). So the strays of a step are the children that are not the step itself, and that
+//! were not there before the run: `exec` hands a shell's background jobs, and the reader of a
+//! process substitution, to the program that it starts.
 
 use std::path::Path;
 
@@ -14,23 +16,28 @@ pub(crate) struct Step<'a> {
     pub(crate) leader: Pid,
     /// Its `LOCKSTEP_STEP`.
     pub(crate) id: &'a str,
-    /// Whether an earlier step left a service running. Then a process is only taken for a stray
-    /// if it is in the step's group or carries the step's id in its environment: ending a
-    /// worker of the service would be worse than leaving a stray.
-    pub(crate) beside_services: bool,
+    /// The children that were there before the first step. They are never reaped, so their ids
+    /// can't come to mean others.
+    pub(crate) older: &'a [Pid],
+    /// Whether orphans of others may turn up here: of an older child, or of a service that an
+    /// earlier step left running. Then a process is only taken for a stray if it is in the step's
+    /// group or carries the step's id in its environment: ending a worker of the service would be
+    /// worse than leaving a stray.
+    pub(crate) beside_others: bool,
 }
 
-/// Makes orphans below this process its children.
-pub(crate) fn adopt_orphans() {
+/// Makes orphans below this process its children, and says which children it has already.
+pub(crate) fn adopt_orphans() -> Vec<Pid> {
     // Where the kernel can't (before Linux 3.4), strays outside the group stay unknown.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    children()
 }
 
 /// The strays that are there now. Those that have ended are reaped on the way.
 pub(crate) fn list(step: Step<'_>) -> Vec<Pid> {
     children()
         .into_iter()
-        .filter(|pid| *pid != step.leader)
+        .filter(|pid| *pid != step.leader && !step.older.contains(pid))
         .filter(|pid| {
             let ended = rustix::process::waitpid(Some(*pid), WaitOptions::NOHANG);
             matches!(ended, Ok(None))
@@ -48,7 +55,7 @@ pub(crate) fn signal(strays: &[Pid], signal: Signal) {
 }
 
 fn belongs(pid: Pid, step: Step<'_>) -> bool {
-    if !step.beside_services {
+    if !step.beside_others {
         return true;
     }
     if rustix::process::getpgid(Some(pid)) == Ok(step.leader) {

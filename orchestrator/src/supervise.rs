@@ -89,19 +89,22 @@ pub(crate) enum Exit {
 pub(crate) struct Supervisor {
     pub(crate) signals: Signals,
     pub(crate) terminal: Terminal,
+    /// The children that this process had before its first step.
+    older: Vec<Pid>,
     /// Processes below this one may belong to others than the current step.
-    services_left: bool,
+    beside_others: bool,
 }
 
 impl Supervisor {
     /// Makes this process the parent of every orphan below it.
     pub(crate) fn new(signals: Signals, terminal: Terminal) -> Supervisor {
-        strays::adopt_orphans();
+        let older = strays::adopt_orphans();
         Supervisor {
             signals,
             terminal,
             // Process 1 of a container inherits the orphans of everybody, not of its steps alone.
-            services_left: rustix::process::getpid().is_init(),
+            beside_others: !older.is_empty() || rustix::process::getpid().is_init(),
+            older,
         }
     }
 
@@ -139,7 +142,7 @@ impl Supervisor {
         };
         let output_truncated = watch.drain();
         let log_failed = watch.output.log_failed;
-        self.services_left |= leaves_service;
+        self.beside_others |= leaves_service;
         if alive.exit.is_some() {
             reap(child);
         }
@@ -349,7 +352,8 @@ impl Watch<'_, '_> {
         strays::list(strays::Step {
             leader: self.leader,
             id: self.job.id,
-            beside_services: self.supervisor.services_left,
+            older: &self.supervisor.older,
+            beside_others: self.supervisor.beside_others,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Timeouts, process groups, and that nothing of a step stays behind.
 
-use crate::bench::{Bench, foreign, lives, ours, part, until};
+use crate::bench::{Bench, Done, Running, foreign, lives, ours, part, until};
 
 const SHORT: &str = "timeout = \"500ms\"\ngrace = \"200ms\"";
 
@@ -117,6 +117,93 @@ fn a_service_is_left_alone_if_its_step_succeeds() {
         let log = String::from_utf8(bench.log("01-foreign")).unwrap();
         assert!(log.ends_with("down\n"), "{log:?}");
     }
+}
+
+/// Runs `script`, a shell's, which ends in `exec` of the orchestrator.
+fn through_a_shell(bench: &Bench, shell: &str, script: &str) -> Done {
+    let mut command = std::process::Command::new(shell);
+    command
+        .args(["-c", script])
+        .current_dir(bench.path("."))
+        .env_remove("LOCKSTEP_ENV");
+    bench.finish(&mut command)
+}
+
+#[test]
+fn what_was_there_before_the_run_is_left_alone() {
+    let bench = Bench::new();
+    // One step leaves a stray, so that there is something to end.
+    let stray = "setsid=note=strays sleep|noted=strays,1|result=pass";
+    bench.pipeline(&format!(
+        "{}{}",
+        ours("verify-env", stray),
+        ours("verify-migrations", "result=pass")
+    ));
+    let script = "other/foreign note=older until=stop >/dev/null 2>&1 & \
+                  while [ ! -s older ]; do sleep 0.01; done; exec bin/orchestrator run p.toml";
+    through_a_shell(&bench, "sh", script)
+        .exited(0)
+        .says("processes it left behind were ended");
+    gone(&bench, "strays", 1);
+    assert!(lives(bench.noted("older")[0]));
+    bench.write("stop", "");
+}
+
+#[test]
+fn an_orphan_of_what_was_there_before_is_left_alone() {
+    let bench = Bench::new();
+    // The job ends while a step runs, and what it started is handed to the orchestrator.
+    let job = "other/foreign 'child=note=orphan until=stop' noted=orphan,1 touch=up until=go";
+    bench.pipeline(&format!(
+        "{}{}",
+        ours("verify-env", "touch=go|until=adopted|result=pass"),
+        ours("verify-migrations", "result=pass")
+    ));
+    let script = format!(
+        "{job} >/dev/null 2>&1 & while [ ! -e up ]; do sleep 0.01; done; \
+         exec bin/orchestrator run p.toml"
+    );
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", &script])
+        .current_dir(bench.path("."))
+        .env_remove("LOCKSTEP_ENV");
+    let running = Running::start(&mut command);
+    bench.until_noted("orphan");
+    let orphan = bench.noted("orphan")[0];
+    let own = i32::try_from(running.child.id()).unwrap();
+    until("the orphan is adopted", || parent_of(orphan) == Some(own));
+    bench.write("adopted", "");
+    running.wait().exited(0).says_not("left behind");
+    assert!(lives(orphan));
+    bench.write("stop", "");
+}
+
+/// The process id of a process's parent.
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn the_reader_of_a_process_substitution_gets_the_verdict() {
+    let bench = Bench::new();
+    bench.pipeline(&format!(
+        "{}{}",
+        ours("verify-env", "result=pass"),
+        ours("verify-migrations", "result=pass")
+    ));
+    through_a_shell(
+        &bench,
+        "bash",
+        "exec bin/orchestrator run p.toml > >(tee all)",
+    )
+    .exited(0);
+    until("tee has written the verdict", || {
+        let all = std::fs::read_to_string(bench.path("all")).unwrap_or_default();
+        all.contains("2 steps passed")
+    });
 }
 
 #[test]
