@@ -93,7 +93,10 @@ fn report_failure(report: &mut Report, failed: &FailedStep, pipeline: &Path) {
     let subject = format!("{} {} ({})", failed.part.name(), failed.number, failed.name);
     let verdict = &failed.verdict;
     let what = format!("{}: {}", verdict.class, verdict.said);
-    let mut remedy = format!("see {}", failed.log);
+    let mut remedy = match &failed.log {
+        Some(log) => format!("see {log}"),
+        None => "look at what the run has left, and do by hand what the step would do".to_owned(),
+    };
     for (names, said) in [
         (
             &failed.withheld,

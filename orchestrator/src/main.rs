@@ -14,6 +14,7 @@ mod answers;
 mod armed;
 mod conclude;
 mod environment;
+mod frozen;
 mod github;
 mod junit;
 mod lock;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::frozen;
 use crate::pipeline::{Changes, Defaults, Pipeline, Retry, Step};
 use crate::programs::Found;
 use crate::promise::{Promise, Verb};
@@ -10,6 +11,9 @@ use crate::promise::{Promise, Verb};
 /// How long a clean-up step that changes the database may take where it does not say: a restore
 /// that is cut short is worse than one that takes long.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// What a change to a protected database stands after.
+const CHANGE_NEEDS: [&str; 2] = ["verify-migrations", "backup-snapshot"];
 
 /// Everything that a run will do.
 #[derive(Debug)]
@@ -259,7 +263,7 @@ fn check_order(plan: &Plan, protected: bool, problems: &mut Vec<Problem>) {
             if !step.promise.changes_database() {
                 continue;
             }
-            for needed in ["verify-migrations", "backup-snapshot"] {
+            for needed in CHANGE_NEEDS {
                 if !plan.steps[..at]
                     .iter()
                     .any(|before| is_ours(before, needed))
@@ -284,39 +288,44 @@ fn check_order(plan: &Plan, protected: bool, problems: &mut Vec<Problem>) {
             }
         }
     }
-    for step in &plan.on_failure {
-        if step.promise == Promise::Ours(Verb::Restore) && !snapshot_is_frozen(&plan.steps) {
+    let is_restore = |step: &PlannedStep| step.promise == Promise::Ours(Verb::Restore);
+    for (at, step) in plan.on_failure.iter().enumerate() {
+        let before = plan.steps.iter().chain(&plan.on_failure[..at]);
+        if is_restore(step) && !frozen::holds_whenever_armed(before) {
             let what = "it would restore a snapshot although nothing froze the data before that \
                         snapshot was taken: writes made since would be lost";
             problem(
                 step,
                 what.to_owned(),
-                "put a freeze-db before the backup-snapshot, or restore by hand after a look",
+                "put a freeze-db and a backup-snapshot, in that order, before every step that may \
+                 leave something to undo, and thaw in finally; or restore by hand after a look",
             );
         }
-    }
-}
-
-/// Whether the last snapshot of the run, the one that a restore would take, was taken while the
-/// data was frozen, and nothing has thawed it since.
-fn snapshot_is_frozen(steps: &[PlannedStep]) -> bool {
-    let mut frozen = false;
-    let mut taken_frozen = false;
-    for step in steps {
-        match step.promise {
-            Promise::Ours(Verb::Freeze) => frozen = true,
-            Promise::Ours(Verb::Thaw) => {
-                frozen = false;
-                taken_frozen = false;
+        if protected && !is_restore(step) && step.promise.changes_database() {
+            let armed_from = plan
+                .steps
+                .iter()
+                .position(|step| step.promise.may_leave_what_can_be_undone());
+            let before = &plan.steps[..armed_from.unwrap_or(plan.steps.len())];
+            for needed in CHANGE_NEEDS {
+                if !before.iter().any(|before| is_ours(before, needed)) {
+                    let what = format!(
+                        "it would change a protected database after a failure before any {needed}"
+                    );
+                    problem(
+                        step,
+                        what,
+                        "put the verification and the backup before every step that may leave \
+                         something to undo",
+                    );
+                }
             }
-            Promise::Ours(Verb::Backup) => taken_frozen = frozen,
-            Promise::Ours(_) | Promise::Foreign(_) => {}
         }
     }
-    taken_frozen
 }
 
-fn is_ours(step: &PlannedStep, program: &str) -> bool {
+/// Whether the step runs this program of the suite.
+pub(crate) fn is_ours(step: &PlannedStep, program: &str) -> bool {
     matches!(step.promise, Promise::Ours(_)) && file_name(&step.run[0]) == program
 }
 

@@ -278,6 +278,69 @@ fn a_restore_needs_a_snapshot_that_was_taken_frozen() {
 }
 
 #[test]
+fn a_restore_needs_its_snapshot_before_every_step_that_can_fail_with_a_change() {
+    const RESTORE: &str = "on_failure restore-snapshot timeout = \"1m\"";
+    const SERVICE: &str = "step systemctl changes = \"service\"";
+    const FROZEN: [&str; 2] = ["step freeze-db", "step backup-snapshot"];
+    let unfrozen = [(
+        Order,
+        "on_failure 1 (restore-snapshot)",
+        "writes made since would be lost",
+    )];
+    let deployed = [SAFE[0], FROZEN[0], FROZEN[1], SAFE[2]];
+    allowed(true, &[&deployed[..], &[SERVICE, RESTORE]].concat());
+    // A service step is a reason to undo too, and this one fails before the run has a snapshot.
+    refused(
+        true,
+        &[&[SERVICE][..], &deployed, &[RESTORE]].concat(),
+        &unfrozen,
+    );
+    // The first deployment would take the snapshot from before the freeze.
+    let twice = [&SAFE[..], &[FROZEN[0], FROZEN[1], SAFE[2], RESTORE]].concat();
+    refused(true, &twice, &unfrozen);
+    // A copy of something else is no snapshot.
+    let config = ["step freeze-db", "step backup-config", SAFE[2], RESTORE];
+    refused(false, &config, &unfrozen);
+    // Nothing is frozen any more once the clean-up has thawed.
+    let thawed = [&deployed[..], &["on_failure thaw-db", RESTORE]].concat();
+    let expected = [(
+        Order,
+        "on_failure 2 (restore-snapshot)",
+        "writes made since would be lost",
+    )];
+    refused(true, &thawed, &expected);
+}
+
+#[test]
+fn on_failure_does_not_change_a_protected_database_before_it_was_verified_and_backed_up() {
+    const REPAIR: &str = "on_failure psql changes = \"database\"";
+    const SERVICE: &str = "step systemctl changes = \"service\"";
+    allowed(true, &[&SAFE[..], &[SERVICE, REPAIR]].concat());
+    allowed(false, &[SERVICE, REPAIR]);
+    refused(
+        true,
+        &[&[SAFE[0], SERVICE], &SAFE[..], &[REPAIR]].concat(),
+        &[(Order, "on_failure 1 (psql)", "before any backup-snapshot")],
+    );
+    refused(
+        true,
+        &["step verify-env", "on_failure revert-migration"],
+        &[
+            (
+                Order,
+                "on_failure 1 (revert-migration)",
+                "before any verify-migrations",
+            ),
+            (
+                Order,
+                "on_failure 1 (revert-migration)",
+                "before any backup-snapshot",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn only_what_writes_nothing_and_has_classes_is_retried() {
     let retry = "retry = { on = [\"busy\"], attempts = 2 }";
     allowed(false, &[&format!("step verify-connection {retry}")]);

@@ -109,6 +109,12 @@ impl Promise {
         }
     }
 
+    /// Whether a step that fails, now or later, may leave a change that `on_failure` is there to
+    /// undo.
+    pub(crate) fn may_leave_what_can_be_undone(self) -> bool {
+        self.changes_target() && self.change_can_be_undone()
+    }
+
     /// Whether it may be tried again after `unavailable` or `busy`. Exit codes of foreign programs
     /// have no classes, so there is nothing to go by.
     pub(crate) fn may_be_retried(self) -> bool {

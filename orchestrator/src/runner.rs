@@ -9,11 +9,12 @@ use contract::{Changed, Class, Run};
 use crate::answers::{Answer, Chain};
 use crate::armed::Armed;
 use crate::environment::{self, Environment};
+use crate::frozen::FrozenSnapshot;
 use crate::github::Github;
 use crate::lock::Lock;
 use crate::pipeline::{Changes, Retry};
 use crate::plan::{Part, Plan, PlannedStep, file_name};
-use crate::promise::Promise;
+use crate::promise::{Promise, Verb};
 use crate::record::{Record, State};
 use crate::supervise::{Ended, Job, Supervisor};
 use crate::terminal::Stream;
@@ -29,6 +30,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) chain: Chain,
     pub(crate) lock: Lock,
     pub(crate) github: Option<Github>,
+    /// What a restore would take.
+    pub(crate) snapshot: FrozenSnapshot,
     /// What has to be said of the run besides its steps.
     pub(crate) notes: Notes,
 }
@@ -60,7 +63,8 @@ pub(crate) struct FailedStep {
     pub(crate) withheld: BTreeSet<String>,
     /// Variables that it asked for and that were not set.
     pub(crate) unset: BTreeSet<String>,
-    pub(crate) log: String,
+    /// None when the step was not even started.
+    pub(crate) log: Option<String>,
 }
 
 impl Runner<'_> {
@@ -131,9 +135,15 @@ impl Runner<'_> {
                 self.skip(&plan.on_failure[at..], "a second signal");
                 return;
             }
-            let passed = self
-                .run_step(step, failed)
-                .is_some_and(|verdict| verdict.passed());
+            let loses_writes =
+                step.promise == Promise::Ours(Verb::Restore) && !self.snapshot.holds_every_write();
+            let passed = if loses_writes {
+                self.refuse_restore(step);
+                false
+            } else {
+                let verdict = self.run_step(step, failed);
+                verdict.is_some_and(|verdict| verdict.passed())
+            };
             if !passed {
                 self.skip(
                     &plan.on_failure[at + 1..],
@@ -142,6 +152,33 @@ impl Runner<'_> {
                 return;
             }
         }
+    }
+
+    /// The plan sees to it that steps that declare a change stand behind the snapshot. One that
+    /// changed something against its declaration can still fail before it.
+    fn refuse_restore(&mut self, step: &PlannedStep) {
+        const WHY: &str = "this run has no snapshot that was taken while the data was frozen";
+        self.open_step(step);
+        if let Some(github) = &self.github {
+            self.supervisor.line(github.close_group());
+        }
+        self.supervisor.line(&format!("  not run: {WHY}"));
+        self.skip(std::slice::from_ref(step), WHY);
+        self.notes.failures.push(FailedStep {
+            part: step.part,
+            number: step.number,
+            name: step.name.clone(),
+            line: step.line,
+            verdict: Verdict {
+                code: OWN_FAULT,
+                class: verdict::class_name(OWN_FAULT),
+                changed: Changed::No,
+                said: format!("not run: {WHY}"),
+            },
+            withheld: BTreeSet::new(),
+            unset: BTreeSet::new(),
+            log: None,
+        });
     }
 
     fn skip(&mut self, steps: &[PlannedStep], why: &'static str) {
@@ -221,7 +258,10 @@ impl Runner<'_> {
         );
         self.supervisor.line(&said);
         self.notes.changed = verdict::worse(self.notes.changed, verdict.changed);
-        if !verdict.passed() {
+        if verdict.passed() {
+            self.snapshot.passed(step);
+        } else {
+            self.snapshot.failed(step);
             let failed = FailedStep {
                 part: step.part,
                 number: step.number,
@@ -230,7 +270,7 @@ impl Runner<'_> {
                 verdict: verdict.clone(),
                 withheld: environment.withheld,
                 unset: environment.unset,
-                log: self.record.dir().join(log).display().to_string(),
+                log: Some(self.record.dir().join(log).display().to_string()),
             };
             self.notes.failures.push(failed);
         }

@@ -7,6 +7,7 @@ use contract::{Class, Failure, Report, Run};
 
 use crate::answers::Chain;
 use crate::conclude::{finish, own_fault};
+use crate::frozen::FrozenSnapshot;
 use crate::github::Github;
 use crate::lock::{Lock, LockError};
 use crate::prepare::{Ready, Refusal, prepare};
@@ -56,6 +57,7 @@ pub(crate) fn run_pipeline(
         chain: parts.chain,
         lock: parts.lock,
         github: Github::of_process(),
+        snapshot: FrozenSnapshot::default(),
         notes: Notes::default(),
     };
     runner.run();

@@ -82,6 +82,49 @@ fn a_neighbour_who_holds_the_lock_is_not_restored_over() {
 }
 
 #[test]
+fn nothing_is_restored_before_this_run_has_its_frozen_snapshot() {
+    let restore = part(
+        "on_failure",
+        "restore-snapshot",
+        "touch=restored|result=pass,yes",
+        "",
+    );
+    let frozen = [
+        ours("verify-migrations", "result=pass"),
+        ours("freeze-db", "result=pass,yes"),
+        ours("backup-snapshot", "result=pass"),
+    ];
+    // A script that changes the database against its declaration.
+    let liar = foreign("result=pass,yes|exit=1", "nothing");
+    let deploy = ours("deploy-db", "result=partial,yes|exit=6");
+    let steps = |first: &str, second: &str| {
+        format!(
+            "{first}{}{second}{deploy}{restore}{}",
+            frozen.concat(),
+            on_failure("touch=after")
+        )
+    };
+    let bench = Bench::new();
+    bench
+        .run(&steps(&liar, ""))
+        .exited(1)
+        .says("FAIL cleanup-passed on_failure 1 (restore-snapshot)")
+        .says("no snapshot that was taken while the data was frozen");
+    assert!(!bench.path("restored").exists() && !bench.path("after").exists());
+    assert!(
+        bench
+            .states()
+            .contains(&"on_failure-01-restore-snapshot skipped".to_owned())
+    );
+    let bench = Bench::new();
+    bench.run(&steps("", &liar)).exited(1);
+    assert!(bench.path("restored").exists() && bench.path("after").exists());
+    let bench = Bench::new();
+    bench.run(&steps("", "")).exited(6);
+    assert!(bench.path("restored").exists() && bench.path("after").exists());
+}
+
+#[test]
 fn cleanup_knows_what_failed_and_never_replaces_its_code() {
     let bench = Bench::new();
     let done = bench.run(&format!(
