@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::frozen;
 use crate::pipeline::{Changes, Defaults, Pipeline, Retry, Step};
 use crate::programs::Found;
-use crate::promise::{Promise, Verb};
+use crate::promise::{Promise, Verb, is_suite_name};
 
 /// How long a clean-up step that changes the database may take where it does not say: a restore
 /// that is cut short is worse than one that takes long.
@@ -228,18 +228,26 @@ fn plan_step(
 }
 
 /// A program of the suite has a verb and stands beside the orchestrator, or is called by its bare
-/// name alone; its result has to prove it. Anything else declares what it changes, and a program
-/// of the suite can't be declared to be less than its verb says.
+/// name alone; its result has to prove it. Anything else declares what it changes, and what has the
+/// name of a program of the suite can't be declared to do less than that one does.
 fn promise(step: &Step, found: &Found) -> Result<Promise, (String, &'static str)> {
     let program = &step.run[0];
     let verb = Verb::of(file_name(program));
     let beside = matches!(found, Found::Runnable { beside: true, .. });
+    let bare = !program.contains('/');
+    let suite_name = is_suite_name(file_name(program));
     match (verb, step.changes) {
-        (Some(verb), None) if beside || !program.contains('/') => Ok(Promise::Ours(verb)),
-        (Some(_), Some(_)) if beside => Err((
+        (Some(verb), None) if beside || bare => Ok(Promise::Ours(verb)),
+        (Some(_), Some(_)) if beside || (bare && suite_name) => Err((
             format!("{program} is a program of the suite, its verb says what it changes"),
             "take changes out of this step",
         )),
+        (Some(verb), Some(changes)) if suite_name && !Promise::Ours(verb).is_within(changes) => {
+            Err((
+                format!("{program} has the name of a program of the suite that changes more"),
+                "say what that one changes, or give this program a name of its own",
+            ))
+        }
         (_, Some(changes)) => Ok(Promise::Foreign(changes)),
         (_, None) => Err((
             format!("{program} is not a program of the suite and does not say what it changes"),

@@ -117,6 +117,59 @@ fn a_foreign_program_says_what_it_changes_and_one_of_the_suite_does_not() {
 }
 
 #[test]
+fn the_name_of_a_program_of_the_suite_is_never_declared_to_do_less() {
+    // Wherever a bare name is found, it is the program.
+    let elsewhere = |program: &str| Found::Runnable {
+        path: Path::new("/bin").join(file_name(program)),
+        beside: false,
+    };
+    let step = |program: &str, changes: Changes| Step {
+        line: None,
+        name: None,
+        run: vec![program.to_owned()],
+        changes: Some(changes),
+        timeout: None,
+        grace: None,
+        env: None,
+        retry: None,
+    };
+    for program in ["deploy-db", "verify-env", "mark-db"] {
+        for changes in [Changes::Nothing, Changes::Database] {
+            let (what, _) = promise(&step(program, changes), &elsewhere(program)).unwrap_err();
+            assert!(what.contains("its verb says"), "{program}: {what}");
+        }
+    }
+    // By a path it may be another program of that name, but not a more harmless one.
+    for (program, least) in [
+        ("./verify-env", Changes::Nothing),
+        ("./backup-snapshot", Changes::Files),
+        ("./mark-db", Changes::Service),
+        ("/opt/bin/deploy-db", Changes::Database),
+    ] {
+        let order = [
+            Changes::Nothing,
+            Changes::Files,
+            Changes::Service,
+            Changes::Database,
+        ];
+        let at = order.iter().position(|changes| *changes == least).unwrap();
+        for (index, changes) in order.into_iter().enumerate() {
+            let found = promise(&step(program, changes), &elsewhere(program));
+            match found {
+                Ok(promise) => assert!(index >= at && promise == Promise::Foreign(changes)),
+                Err((what, _)) => assert!(index < at && what.contains("changes more"), "{what}"),
+            }
+        }
+    }
+    // Others name their programs by verbs too.
+    let deploy_app = promise(
+        &step("deploy-app", Changes::Service),
+        &elsewhere("deploy-app"),
+    );
+    assert_eq!(deploy_app, Ok(Promise::Foreign(Changes::Service)));
+}
+
+#[test]
 fn what_changes_the_database_has_a_timeout_of_its_own() {
     for step in ["step deploy-db", "step psql changes = \"database\""] {
         let problems = planned(false, &["step verify-env", step]).unwrap_err();

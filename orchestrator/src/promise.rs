@@ -55,6 +55,26 @@ const VERBS: [(&str, Verb); 16] = [
     ("prune", Verb::Prune),
 ];
 
+/// The programs of the suite. One of these names means the program wherever it stands; a verb
+/// alone does not, because others name their programs by verbs too.
+const SUITE: [&str; 10] = [
+    "verify-env",
+    "verify-connection",
+    "verify-schema",
+    "verify-migrations",
+    "verify-guards",
+    "record-schema",
+    "backup-snapshot",
+    "mark-db",
+    "mark-migrations",
+    "deploy-db",
+];
+
+/// Whether it is the file name of a program of the suite.
+pub(crate) fn is_suite_name(file_name: &str) -> bool {
+    SUITE.contains(&file_name)
+}
+
 impl Verb {
     /// The verb of a program's file name: `verify-env` has one, `verify` and `deploy-app.sh` do
     /// not.
@@ -124,6 +144,20 @@ impl Promise {
         )
     }
 
+    /// Whether a declaration admits all that this may do.
+    pub(crate) fn is_within(self, declared: Changes) -> bool {
+        match declared {
+            Changes::Database => true,
+            Changes::Service => !self.changes_database(),
+            Changes::Files => !self.changes_target(),
+            Changes::Nothing => matches!(
+                self,
+                Promise::Ours(Verb::Verify | Verb::List | Verb::Report)
+                    | Promise::Foreign(Changes::Nothing)
+            ),
+        }
+    }
+
     /// As the plan and the record show it.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -163,6 +197,22 @@ mod tests {
         ] {
             assert_eq!(Verb::of(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn every_program_of_this_workspace_is_of_the_suite() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folders = std::fs::read_dir(root).unwrap().map(Result::unwrap);
+        let mut programs: Vec<String> = folders
+            .filter(|folder| folder.path().join("src/main.rs").is_file())
+            .map(|folder| folder.file_name().into_string().unwrap())
+            .filter(|name| name.contains('-'))
+            .collect();
+        programs.sort();
+        let mut suite = SUITE;
+        suite.sort_unstable();
+        assert_eq!(programs, suite);
+        assert!(suite.iter().all(|name| Verb::of(name).is_some()));
     }
 
     #[test]
