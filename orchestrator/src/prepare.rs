@@ -80,14 +80,8 @@ pub(crate) fn prepare(files: &Files, run: &Run) -> Result<Ready, Box<Refusal>> {
         Refusal::own_fault(Failure::caused_by(Class::Error, what, &error))
     })?;
     let plan = plan::plan(&pipeline, named.protected, |program| places.find(program))
-        .map_err(|problems| refuse(&pipeline, &problems))?;
+        .map_err(|problems| refuse(&pipeline, &problems, named.name.is_some()))?;
     let changes = plan.all().any(|step| step.promise.changes_database());
-    if changes && named.name.is_none() {
-        let what = "no environment is named, so the order of the steps was not held to that of a \
-                    protected one";
-        let finding = report.warned(&ORDER_SAFE, &plan.name, what);
-        finding.remedy("add environment = \"NAME\" to the pipeline");
-    }
     if changes && named.protected && !named.ambient {
         let what = "neither LOCKSTEP_ENV nor the variable that lockstep.toml names is set, so \
                     programs that change a protected database will refuse";
@@ -130,8 +124,7 @@ struct Named {
     name: Option<String>,
     /// Whether the process itself says it, and not the pipeline alone.
     ambient: bool,
-    /// Protected unless the settings say otherwise. Without a name nothing can be protected: the
-    /// programs' own guards demand that name.
+    /// Protected unless the settings say otherwise; what has no name can't be said to be otherwise.
     protected: bool,
 }
 
@@ -168,7 +161,7 @@ fn name_environment(
     }
     let is_ambient = ambient.is_some();
     let name = pipeline.environment.clone().or(ambient);
-    let protected = name.as_ref().is_some_and(|name| {
+    let protected = name.as_ref().is_none_or(|name| {
         let declared = settings.environments.get(name);
         declared.is_none_or(|environment| environment.protected)
     });
@@ -179,7 +172,7 @@ fn name_environment(
     })
 }
 
-fn refuse(pipeline: &Pipeline, problems: &[Problem]) -> Box<Refusal> {
+fn refuse(pipeline: &Pipeline, problems: &[Problem], named: bool) -> Box<Refusal> {
     let mut report = Report::default();
     let path = pipeline.path.display().to_string();
     for problem in problems {
@@ -188,8 +181,15 @@ fn refuse(pipeline: &Pipeline, problems: &[Problem]) -> Box<Refusal> {
             ProblemKind::Order => &ORDER_SAFE,
             ProblemKind::Missing | ProblemKind::NotRunnable => &PROGRAM_RUNNABLE,
         };
+        let mut remedy = problem.remedy.clone();
+        if problem.kind == ProblemKind::Order && !named {
+            remedy.push_str(
+                "; a database without a named environment counts as protected, so name one that \
+                 lockstep.toml declares unprotected if it is",
+            );
+        }
         let finding = report.broken(check, &problem.subject, &problem.what);
-        finding.at(&path, problem.line).remedy(&problem.remedy);
+        finding.at(&path, problem.line).remedy(remedy);
     }
     let code = match problems.first().map(|problem| problem.kind) {
         Some(ProblemKind::Missing) => NOT_FOUND,

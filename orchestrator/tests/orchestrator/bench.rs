@@ -59,7 +59,9 @@ impl Bench {
         // Foreign programs are anywhere but beside the orchestrator.
         std::fs::create_dir(dir.path().join("other")).unwrap();
         std::os::unix::fs::symlink(&double, dir.path().join("other/foreign")).unwrap();
-        Bench { dir }
+        let bench = Bench { dir };
+        bench.write("lockstep.toml", "[environments.dev]\nprotected = false\n");
+        bench
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -75,19 +77,26 @@ impl Bench {
         self.write("p.toml", &format!("pipeline = 1\nname = \"p\"\n{steps}"));
     }
 
+    /// The orchestrator, in an environment whose database is not protected.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(self.path("bin/orchestrator"));
         command.args(args).current_dir(self.dir.path());
         for name in [
             "LOCKSTEP_EVIDENCE",
             "LOCKSTEP_RUN_ID",
-            "LOCKSTEP_ENV",
             "GITHUB_ACTIONS",
             "GITHUB_STEP_SUMMARY",
         ] {
             command.env_remove(name);
         }
-        command.stdin(Stdio::null());
+        command.env("LOCKSTEP_ENV", "dev").stdin(Stdio::null());
+        command
+    }
+
+    /// The orchestrator, in no environment.
+    pub(crate) fn unnamed(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.env_remove("LOCKSTEP_ENV");
         command
     }
 

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::bench::{Bench, foreign, lives, ours, until};
+use crate::bench::{Bench, Running, foreign, lives, ours, until};
 
 #[test]
 fn a_second_run_is_told_who_holds_the_lock() {
@@ -28,27 +28,16 @@ fn a_second_run_is_told_who_holds_the_lock() {
 #[test]
 fn another_environment_is_another_lock() {
     let bench = Bench::new();
-    let head = |name: &str| format!("environment = {name:?}\n");
-    let running = bench.start(&format!(
-        "{}{}",
-        head("a"),
-        ours("verify-env", "touch=up|until=go|result=pass")
-    ));
+    let command = |name: &str, acts: &str| {
+        let file = format!("{name}.toml");
+        let head = format!("pipeline = 1\nname = \"p\"\nenvironment = {name:?}\n");
+        bench.write(&file, &format!("{head}{}", ours("verify-env", acts)));
+        bench.unnamed(&["run", &file])
+    };
+    let running = Running::start(&mut command("a", "touch=up|until=go|result=pass"));
     bench.until("up");
-    bench
-        .run(&format!(
-            "{}{}",
-            head("b"),
-            ours("verify-env", "result=pass")
-        ))
-        .exited(0);
-    bench
-        .run(&format!(
-            "{}{}",
-            head("a"),
-            ours("verify-env", "result=pass")
-        ))
-        .exited(5);
+    bench.finish(&mut command("b", "result=pass")).exited(0);
+    bench.finish(&mut command("a", "result=pass")).exited(5);
     bench.write("go", "");
     running.wait().exited(0);
 }

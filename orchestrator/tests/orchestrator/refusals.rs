@@ -89,7 +89,7 @@ fn the_process_has_to_be_in_the_pipelines_environment() {
     };
     let run = |name: &str, set: &[(&str, &str)]| {
         bench.pipeline(&deploy(name));
-        let mut command = bench.command(&["run", "p.toml"]);
+        let mut command = bench.unnamed(&["run", "p.toml"]);
         bench.finish(command.envs(set.iter().copied()))
     };
     run("dev", &[("LOCKSTEP_ENV", "dev")]).exited(0);
@@ -119,6 +119,12 @@ fn the_process_has_to_be_in_the_pipelines_environment() {
         .finish(command.env("LOCKSTEP_ENV", "production"))
         .exited(125)
         .says("order-safe");
+    // What has no name can't be said to be unprotected.
+    bench
+        .finish(&mut bench.unnamed(&["run", "p.toml"]))
+        .exited(125)
+        .says("order-safe")
+        .says("without a named environment");
     bench.write("lockstep.toml", "[environmets]\n");
     run("dev", &[]).exited(125).says("lockstep.toml");
 }
@@ -132,7 +138,8 @@ fn the_variable_is_never_set_for_the_steps() {
         &ours("backup-snapshot", "result=pass"),
         &ours("deploy-db", "env=LOCKSTEP_ENV|result=pass"),
     ];
-    let done = bench.run(&steps.concat());
+    bench.pipeline(&steps.concat());
+    let done = bench.finish(&mut bench.unnamed(&["run", "p.toml"]));
     done.exited(0)
         .says("LOCKSTEP_ENV=\n")
         .says("WARN environment-agrees");
@@ -186,7 +193,7 @@ fn the_readmes_pipeline_can_be_run() {
     let (example, _) = example.split_once("```").unwrap();
     bench.write("p.toml", example);
     bench
-        .finish(&mut bench.command(&["check", "p.toml"]))
+        .finish(&mut bench.unnamed(&["check", "p.toml"]))
         .exited(0);
     // Each rule that it explains is one that it would break otherwise.
     for (from, to) in [
@@ -198,7 +205,7 @@ fn the_readmes_pipeline_can_be_run() {
         assert!(example.contains(from), "{from}");
         bench.write("p.toml", &example.replace(from, to));
         bench
-            .finish(&mut bench.command(&["check", "p.toml"]))
+            .finish(&mut bench.unnamed(&["check", "p.toml"]))
             .exited(125);
     }
 }
