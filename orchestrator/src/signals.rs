@@ -11,17 +11,44 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
-/// timeout(1) and some process managers send a signal to the process and to its group, so that it
-/// arrives twice. Within this time it is one request.
+/// One request to end may arrive as several signals: timeout(1) sends its signal to the process and
+/// to its group, systemd a HUP right behind the TERM when it ends a session. Within this time they
+/// count as one.
 const ONE_REQUEST: Duration = Duration::from_millis(200);
 
 /// Signals as something to poll.
 #[derive(Debug)]
 pub(crate) struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
-    stop: Option<(i32, Instant)>,
-    at_once: bool,
+    request: Option<Request>,
     done: Arc<AtomicBool>,
+}
+
+/// What signals ask of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Request {
+    /// The first signal that asked it to end.
+    signal: i32,
+    since: Instant,
+    /// A second request came: it has to end at once.
+    at_once: bool,
+}
+
+impl Request {
+    /// What one more signal makes of what was asked before.
+    fn after(before: Option<Request>, signal: i32, now: Instant) -> Request {
+        match before {
+            None => Request {
+                signal,
+                since: now,
+                at_once: false,
+            },
+            Some(before) => Request {
+                at_once: before.at_once || now.duration_since(before.since) >= ONE_REQUEST,
+                ..before
+            },
+        }
+    }
 }
 
 impl Signals {
@@ -47,8 +74,7 @@ impl Signals {
         let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, all)?;
         Ok(Signals {
             delivery,
-            stop: None,
-            at_once: false,
+            request: None,
             done,
         })
     }
@@ -61,23 +87,19 @@ impl Signals {
                 child = true;
                 continue;
             }
-            match self.stop {
-                None => self.stop = Some((signal, Instant::now())),
-                Some((first, at)) if first == signal && at.elapsed() < ONE_REQUEST => {}
-                Some(_) => self.at_once = true,
-            }
+            self.request = Some(Request::after(self.request, signal, Instant::now()));
         }
         child
     }
 
     /// The first signal that asked the run to end.
     pub(crate) fn stop(&self) -> Option<i32> {
-        self.stop.map(|(signal, _)| signal)
+        self.request.map(|request| request.signal)
     }
 
     /// Whether a second one asked it to end at once.
     pub(crate) fn at_once(&self) -> bool {
-        self.at_once
+        self.request.is_some_and(|request| request.at_once)
     }
 
     /// Readable when there is something to [`note`](Signals::note).
@@ -88,7 +110,7 @@ impl Signals {
     /// Waits, but no longer than until a signal asks the run to end.
     pub(crate) fn wait(&mut self, duration: Duration) {
         let deadline = Instant::now() + duration;
-        while self.stop.is_none() {
+        while self.request.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -128,5 +150,33 @@ pub(crate) fn name(signal: i32) -> String {
     match signal_hook::low_level::signal_name(signal) {
         Some(name) => name.trim_start_matches("SIG").to_owned(),
         None => signal.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_that_come_together_are_one_request_whichever_they_are() {
+        let start = Instant::now();
+        // What came, in milliseconds; whether that is more than one request.
+        for (came, at_once) in [
+            (&[(SIGTERM, 0)][..], false),
+            (&[(SIGTERM, 0), (SIGTERM, 1)], false),
+            (&[(SIGTERM, 0), (SIGHUP, 0)], false),
+            (&[(SIGTERM, 0), (SIGHUP, 199), (SIGTERM, 199)], false),
+            (&[(SIGINT, 0), (SIGINT, 200)], true),
+            (&[(SIGTERM, 0), (SIGHUP, 1), (SIGTERM, 5000)], true),
+            (&[(SIGTERM, 0), (SIGINT, 300), (SIGINT, 301)], true),
+        ] {
+            let request = came.iter().fold(None, |request, (signal, at)| {
+                let now = start + Duration::from_millis(*at);
+                Some(Request::after(request, *signal, now))
+            });
+            let request = request.unwrap();
+            assert_eq!(request.signal, came[0].0, "{came:?}");
+            assert_eq!(request.at_once, at_once, "{came:?}");
+        }
     }
 }

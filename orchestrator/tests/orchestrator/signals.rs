@@ -135,7 +135,7 @@ fn a_second_signal_kills_at_once_and_skips_what_would_follow() {
         finally("touch=last"),
     ));
     bench.until("up");
-    // Two of the same in one moment count as one, so this goes on until it has worked.
+    // Two in one moment count as one, so this goes on until it has worked.
     let mut running = running;
     until("the run has ended", || {
         running.signal(Signal::TERM);
