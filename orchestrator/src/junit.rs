@@ -51,40 +51,52 @@ pub(crate) fn document(
 
 /// The document of a run that did not begin, so that an earlier one is not taken for its.
 pub(crate) fn refusal(findings: &[Finding]) -> String {
-    let mut cases = String::new();
-    let mut errors = 0;
-    for finding in findings
+    let why = |finding: &&Finding| matches!(finding.status, Status::Fail | Status::Warn);
+    let mut cases: Vec<Case> = findings
         .iter()
-        .filter(|finding| finding.status == Status::Fail)
-    {
-        errors += 1;
-        let case = Case {
+        .filter(why)
+        .map(|finding| Case {
             name: format!("{} {}", finding.check, finding.subject),
             outcome: Outcome::Error,
             kind: finding.check.to_owned(),
             message: finding.message.clone(),
-        };
-        push_case(&mut cases, "pipeline", &case);
-    }
-    if errors == 0 {
-        errors = 1;
-        let case = Case {
+        })
+        .collect();
+    if cases.is_empty() {
+        cases.push(Case {
             name: "pipeline".to_owned(),
             outcome: Outcome::Error,
             kind: "not-started".to_owned(),
             message: "the pipeline was not started".to_owned(),
-        };
-        push_case(&mut cases, "pipeline", &case);
+        });
+    }
+    only_errors(&cases)
+}
+
+/// The document that stands until the run has ended: what a killed one leaves.
+pub(crate) fn unfinished() -> String {
+    only_errors(&[Case {
+        name: "pipeline".to_owned(),
+        outcome: Outcome::Error,
+        kind: "unfinished".to_owned(),
+        message: "the run did not come to its end".to_owned(),
+    }])
+}
+
+fn only_errors(cases: &[Case]) -> String {
+    let mut xml = String::new();
+    for case in cases {
+        push_case(&mut xml, "pipeline", case);
     }
     let counts = Counts {
-        tests: errors,
-        errors,
+        tests: cases.len(),
+        errors: cases.len(),
         ..Counts::default()
     };
     let attributes = counts.attributes();
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {attributes}>\n  \
-         <testsuite name=\"pipeline\" {attributes}>\n{cases}  </testsuite>\n</testsuites>\n"
+         <testsuite name=\"pipeline\" {attributes}>\n{xml}  </testsuite>\n</testsuites>\n"
     )
 }
 

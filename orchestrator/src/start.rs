@@ -17,7 +17,7 @@ use crate::signals::Signals;
 use crate::supervise::Supervisor;
 use crate::terminal::{Stream, Terminal};
 use crate::verdict::OWN_FAULT;
-use crate::{Files, junit, verdict};
+use crate::{Files, Strict, junit, verdict};
 
 /// Runs the pipeline. `ended_by` gets the signal that this process has to end by.
 ///
@@ -26,14 +26,15 @@ use crate::{Files, junit, verdict};
 /// The report that says why nothing was run.
 pub(crate) fn run_pipeline(
     files: &Files,
+    strict: Strict,
     junit: Option<&Path>,
     run: &Run,
     ended_by: &Cell<Option<i32>>,
 ) -> Result<Report, Box<Refusal>> {
-    let ready = prepare(files, run).and_then(|ready| {
+    let ready = prepare(files, strict, run).and_then(|ready| {
         if let Some(path) = junit {
             // A report that can't be written is seen now and not after the deployment.
-            write_refusal(path, &Report::default())?;
+            replace_junit(path, &junit::unfinished())?;
         }
         let parts = start(&ready, run)?;
         Ok((ready, parts))
@@ -43,7 +44,7 @@ pub(crate) fn run_pipeline(
         Err(refusal) => {
             if let Some(path) = junit {
                 // The refusal is the answer; a report of it is an extra.
-                let _ = write_refusal(path, &refusal.report);
+                let _ = replace_junit(path, &junit::refusal(refusal.report.findings()));
             }
             return Err(refusal);
         }
@@ -124,8 +125,7 @@ fn start(ready: &Ready, run: &Run) -> Result<Parts, Box<Refusal>> {
     })
 }
 
-fn write_refusal(path: &Path, report: &Report) -> Result<(), Box<Refusal>> {
-    let document = junit::refusal(report.findings());
+fn replace_junit(path: &Path, document: &str) -> Result<(), Box<Refusal>> {
     record::replace_file(path, document.as_bytes(), false)
         .map_err(|error| Refusal::own_fault(own_fault(&error)))
 }

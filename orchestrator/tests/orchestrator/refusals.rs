@@ -130,6 +130,38 @@ fn the_process_has_to_be_in_the_pipelines_environment() {
 }
 
 #[test]
+fn a_strict_run_that_would_warn_does_not_start() {
+    let bench = Bench::new();
+    let step = ours("deploy-db", "touch=ran|result=pass,yes");
+    bench.pipeline(&format!("environment = \"dev\"\n{step}"));
+    for act in [
+        &["run", "--strict", "p.toml"][..],
+        &["--strict", "run", "p.toml"],
+    ] {
+        bench
+            .finish(&mut bench.unnamed(act))
+            .exited(1)
+            .says("WARN environment-agrees")
+            .says("is not started: 1 warned, and --strict was given");
+        assert!(!bench.path("ran").exists() && !bench.path(".lockstep").exists());
+    }
+    bench
+        .finish(&mut bench.unnamed(&["check", "p.toml", "--strict"]))
+        .exited(1)
+        .says_not("could be run");
+    // The report of it names the warning.
+    let mut command = bench.unnamed(&["run", "p.toml", "--strict", "--junit", "j.xml"]);
+    bench.finish(&mut command).exited(1);
+    let junit = std::fs::read_to_string(bench.path("j.xml")).unwrap();
+    assert!(junit.contains("environment-agrees"), "{junit}");
+    // Without a warning it runs as ever.
+    bench
+        .finish(&mut bench.command(&["run", "p.toml", "--strict"]))
+        .exited(0);
+    assert!(bench.path("ran").exists());
+}
+
+#[test]
 fn the_variable_is_never_set_for_the_steps() {
     let bench = Bench::new();
     let steps = [

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::bench::{Bench, foreign, ours, part};
+use crate::bench::{Bench, Running, foreign, ours, part};
 
 #[test]
 fn the_record_tells_the_run() {
@@ -114,6 +114,18 @@ fn junit_of_a_run_that_did_not_begin_replaces_the_one_before() {
         "{missing}"
     );
     assert!(run("[[stop]]\n").contains("'errors': '1'"));
+}
+
+#[test]
+fn junit_of_a_killed_run_says_that_it_has_no_end() {
+    let bench = Bench::new();
+    bench.pipeline(&ours("verify-env", "touch=up|sleep"));
+    let mut running = Running::start(&mut bench.command(&["run", "p.toml", "--junit", "j.xml"]));
+    bench.until("up");
+    running.signal(rustix::process::Signal::KILL);
+    running.child.wait().unwrap();
+    let shown = xml(&bench, "j.xml");
+    assert!(shown.contains("did not come to its end"), "{shown}");
 }
 
 #[test]
