@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
 /// What a narrowed step gets without naming it: where things are, how to print, how to reach the
-/// network. `LC_*` and the proxy variables come on top.
-const BASE: [&str; 16] = [
+/// network, which environment this is, which CI it runs under. `LC_*`, the proxy variables and the
+/// variable that names the environment come on top.
+const BASE: [&str; 22] = [
     "PATH",
     "HOME",
     "USER",
@@ -19,6 +20,12 @@ const BASE: [&str; 16] = [
     "NO_COLOR",
     "CLICOLOR_FORCE",
     "CI",
+    "GITHUB_ACTIONS",
+    "GITHUB_ACTOR",
+    "GITHUB_STEP_SUMMARY",
+    "GITLAB_CI",
+    "GITLAB_USER_LOGIN",
+    "RUNNER_ENVIRONMENT",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "LOCKSTEP_ENV",
@@ -37,11 +44,12 @@ pub(crate) struct Environment {
     pub(crate) unset: BTreeSet<String>,
 }
 
-/// Narrows `inherited` to the base set and `asked`, unless nothing is asked for, and adds
-/// `own`, which wins.
+/// Narrows `inherited` to the base set, `names_environment` and `asked`, unless nothing is asked
+/// for, and adds `own`, which wins.
 pub(crate) fn for_step(
     inherited: impl IntoIterator<Item = (OsString, OsString)>,
     asked: Option<&[String]>,
+    names_environment: Option<&str>,
     own: &[(&str, OsString)],
 ) -> Environment {
     let mut environment = Environment {
@@ -56,7 +64,7 @@ pub(crate) fn for_step(
         if own.iter().any(|(own, _)| OsStr::new(own) == name) {
             continue;
         }
-        if asked_for || is_base(&shown) {
+        if asked_for || is_base(&shown) || names_environment == Some(shown.as_str()) {
             environment.variables.push((name, value));
         } else if !SHELL.contains(&shown.as_str()) {
             environment.withheld.insert(shown);
@@ -85,6 +93,8 @@ mod tests {
             "PATH",
             "LC_ALL",
             "https_proxy",
+            "GITHUB_ACTIONS",
+            "NODE_ENV",
             "PGSSLMODE",
             "DATABASE_URL",
             "LOCKSTEP_STEP",
@@ -103,7 +113,7 @@ mod tests {
 
     #[test]
     fn without_a_list_everything_is_inherited_and_our_own_wins() {
-        let environment = for_step(inherited(), None, &[("LOCKSTEP_STEP", "01-a".into())]);
+        let environment = for_step(inherited(), None, None, &[("LOCKSTEP_STEP", "01-a".into())]);
         assert_eq!(environment.variables.len(), inherited().len());
         assert!(environment.withheld.is_empty());
         let own = ("LOCKSTEP_STEP".into(), "01-a".into());
@@ -114,13 +124,15 @@ mod tests {
     fn a_list_narrows_and_what_it_withholds_is_named() {
         let asked = ["DATABASE_URL".to_owned(), "APP_KEY".to_owned()];
         let own = [("LOCKSTEP_STEP", OsString::from("01-a"))];
-        let environment = for_step(inherited(), Some(&asked), &own);
+        let environment = for_step(inherited(), Some(&asked), Some("NODE_ENV"), &own);
         assert_eq!(
             names(&environment),
             [
                 "PATH",
                 "LC_ALL",
                 "https_proxy",
+                "GITHUB_ACTIONS",
+                "NODE_ENV",
                 "DATABASE_URL",
                 "LOCKSTEP_STEP"
             ]

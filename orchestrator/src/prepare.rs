@@ -16,6 +16,8 @@ pub(crate) struct Ready {
     pub(crate) pipeline: Pipeline,
     pub(crate) plan: Plan,
     pub(crate) environment: Option<String>,
+    /// The variable that names the environment beside `LOCKSTEP_ENV`.
+    pub(crate) variable: Option<String>,
     /// With warnings, if there are any.
     pub(crate) report: Report,
 }
@@ -123,6 +125,7 @@ pub(crate) fn prepare(files: &Files, strict: Strict, run: &Run) -> Result<Ready,
         pipeline,
         plan,
         environment: named.name,
+        variable: named.variable,
         report,
     })
 }
@@ -134,6 +137,8 @@ struct Named {
     ambient: bool,
     /// Protected unless the settings say otherwise; what has no name can't be said to be otherwise.
     protected: bool,
+    /// The variable that `[environment]` in the settings names.
+    variable: Option<String>,
 }
 
 /// The pipeline's environment and the process's have to agree. The orchestrator never sets the
@@ -177,6 +182,7 @@ fn name_environment(
         name,
         ambient: is_ambient,
         protected,
+        variable: settings.environment.variable,
     })
 }
 

@@ -24,6 +24,8 @@ use crate::verdict::{self, OWN_FAULT, Verdict};
 #[derive(Debug)]
 pub(crate) struct Runner<'a> {
     pub(crate) plan: &'a Plan,
+    /// The variable that names the environment beside `LOCKSTEP_ENV`.
+    pub(crate) variable: Option<&'a str>,
     pub(crate) run: &'a Run,
     pub(crate) supervisor: Supervisor,
     pub(crate) record: Record,
@@ -411,7 +413,7 @@ impl Runner<'_> {
         // What an outer run says of its own failure is not about this one.
         let inherited = std::env::vars_os()
             .filter(|(name, _)| !name.to_string_lossy().starts_with("LOCKSTEP_FAILED_"));
-        environment::for_step(inherited, step.env.as_deref(), &own)
+        environment::for_step(inherited, step.env.as_deref(), self.variable, &own)
     }
 
     /// Where a step's stdout and stderr go. While commands are stopped on GitHub, all of it goes

@@ -52,6 +52,7 @@ pub(crate) fn run_pipeline(
     let report = std::mem::take(&mut ready.report);
     let mut runner = Runner {
         plan: &ready.plan,
+        variable: ready.variable.as_deref(),
         run,
         supervisor: parts.supervisor,
         record: parts.record,

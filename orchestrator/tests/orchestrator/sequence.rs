@@ -152,6 +152,28 @@ fn the_environment_is_inherited_or_narrowed_and_then_explained() {
 }
 
 #[test]
+fn a_narrowed_step_still_knows_its_environment_and_its_ci() {
+    let bench = Bench::new();
+    bench.write("lockstep.toml", "[environment]\nvariable = \"NODE_ENV\"\n");
+    bench.pipeline(&part(
+        "step",
+        "verify-env",
+        "env=NODE_ENV|env=GITHUB_ACTIONS|env=APP_KEY|result=pass",
+        "env = [\"DATABASE_URL\"]",
+    ));
+    let mut command = bench.unnamed(&["run", "p.toml"]);
+    let set = [
+        ("NODE_ENV", "staging"),
+        ("GITHUB_ACTIONS", "true"),
+        ("APP_KEY", "k3y"),
+    ];
+    bench
+        .finish(command.envs(set))
+        .exited(0)
+        .says("NODE_ENV=staging\nGITHUB_ACTIONS=true\nAPP_KEY=\n");
+}
+
+#[test]
 fn steps_share_the_run_and_its_evidence() {
     let bench = Bench::new();
     bench.pipeline(&foreign(
