@@ -4,9 +4,10 @@ use std::path::Path;
 
 use contract::{Class, Failure, Report};
 
+use crate::notes::FailedStep;
 use crate::plan::Part;
 use crate::record::{self, RecordError, State};
-use crate::runner::{FailedStep, Runner};
+use crate::runner::Runner;
 use crate::{CLEANUP_PASSED, RUN_RECORDED, STEP_PASSED, junit, present, signals};
 
 /// Closes the record and reports the run.
@@ -20,13 +21,14 @@ pub(crate) fn finish(
     if let Err(error) = runner.chain.news() {
         runner.fault(&error);
     }
-    let (code, class) = runner.code();
+    let (code, class) = runner.notes.code();
     let run = &mut runner.record.run;
     run.state = match runner.notes.interrupted_by {
         Some(_) => State::Interrupted,
         None if code == 0 => State::Passed,
         None => State::Failed,
     };
+    run.signal = runner.notes.interrupted_by.or(runner.notes.late_signal);
     run.exit_code = Some(code);
     run.class = Some(class);
     run.evidence = Some(runner.chain.head().clone());
@@ -46,12 +48,19 @@ pub(crate) fn finish(
 
 /// Adds what the run came to to the warnings that it started with.
 fn fill(mut report: Report, runner: &Runner<'_>, pipeline: &Path) -> Report {
-    let (code, class) = runner.code();
+    let (code, class) = runner.notes.code();
     let notes = &runner.notes;
     for failed in &notes.failures {
         report_failure(&mut report, failed, pipeline);
     }
-    if let Some(signal) = notes.interrupted_by {
+    if let Some(signal) = notes.late_signal {
+        let what = format!(
+            "signal {} came during the clean-up, which went on",
+            signals::name(signal)
+        );
+        let finding = report.broken(&CLEANUP_PASSED, &runner.plan.name, what);
+        finding.remedy("see what was cleaned up; a second signal would have ended it at once");
+    } else if let Some(signal) = notes.interrupted_by {
         let what = format!("signal {} ended the run", signals::name(signal));
         report.broken(&STEP_PASSED, &runner.plan.name, what);
     }
@@ -76,13 +85,26 @@ fn fill(mut report: Report, runner: &Runner<'_>, pipeline: &Path) -> Report {
             failed.name,
             failed.verdict.said
         ),
-        None if code == 0 => format!("all of {} steps passed", runner.plan.steps.len()),
+        None if code == 0 => format!("{} passed", all_steps(runner)),
+        None if notes.late_signal.is_some() => {
+            format!(
+                "a signal asked for the end when {} had passed",
+                all_steps(runner)
+            )
+        }
         None => "the run did not come to its end".to_owned(),
     });
     if code != 0 {
         report.exit_as(code, class);
     }
     report
+}
+
+fn all_steps(runner: &Runner<'_>) -> String {
+    match runner.plan.steps.len() {
+        1 => "the only step".to_owned(),
+        count => format!("all of {count} steps"),
+    }
 }
 
 fn report_failure(report: &mut Report, failed: &FailedStep, pipeline: &Path) {

@@ -18,6 +18,7 @@ mod frozen;
 mod github;
 mod junit;
 mod lock;
+mod notes;
 mod output;
 mod pipeline;
 mod plan;

@@ -82,6 +82,8 @@ pub(crate) struct RunRecord {
     host: String,
     pid: u32,
     pub(crate) state: State,
+    /// The signal that asked the run to end, whether it came in time to do so or not.
+    pub(crate) signal: Option<i32>,
     pub(crate) exit_code: Option<u8>,
     pub(crate) class: Option<&'static str>,
     started_at: String,
@@ -199,6 +201,7 @@ impl Record {
                 host: host(),
                 pid: std::process::id(),
                 state: State::Running,
+                signal: None,
                 exit_code: None,
                 class: None,
                 started_at: contract::now(),

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use contract::{Changed, Class, Run};
 
-use crate::answers::{Answer, Chain};
+use crate::answers::Chain;
 use crate::armed::Armed;
 use crate::environment::{self, Environment};
 use crate::frozen::FrozenSnapshot;
 use crate::github::Github;
 use crate::lock::Lock;
+use crate::notes::{FailedStep, Notes};
 use crate::pipeline::{Changes, Retry};
 use crate::plan::{Part, Plan, PlannedStep, file_name};
 use crate::promise::{Promise, Verb};
@@ -36,37 +37,6 @@ pub(crate) struct Runner<'a> {
     pub(crate) snapshot: FrozenSnapshot,
     /// What has to be said of the run besides its steps.
     pub(crate) notes: Notes,
-}
-
-/// What a run leaves for its report.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    /// The steps that failed, in the order in which they did.
-    pub(crate) failures: Vec<FailedStep>,
-    /// The first fault of the orchestrator's own: results that can't be written or believed.
-    pub(crate) fault: Option<String>,
-    /// The signal that ended the run.
-    pub(crate) interrupted_by: Option<i32>,
-    /// What the programs of the suite answered, by step.
-    pub(crate) answers: Vec<(String, Answer)>,
-    /// What the steps reported together.
-    pub(crate) changed: Changed,
-}
-
-/// A step that did not pass.
-#[derive(Clone, Debug)]
-pub(crate) struct FailedStep {
-    pub(crate) part: Part,
-    pub(crate) number: usize,
-    pub(crate) name: String,
-    pub(crate) line: Option<u32>,
-    pub(crate) verdict: Verdict,
-    /// Variables that were set and not passed to it.
-    pub(crate) withheld: BTreeSet<String>,
-    /// Variables that it asked for and that were not set.
-    pub(crate) unset: BTreeSet<String>,
-    /// None when the step was not even started.
-    pub(crate) log: Option<String>,
 }
 
 impl Runner<'_> {
@@ -96,6 +66,15 @@ impl Runner<'_> {
                 continue;
             }
             self.run_step(step, failed.as_ref());
+            self.note_signal();
+        }
+    }
+
+    /// Takes in a signal that came while cleaning up, which goes on all the same.
+    fn note_signal(&mut self) {
+        self.supervisor.signals.note();
+        if let Some(signal) = self.supervisor.signals.stop() {
+            self.notes.signaled_late(signal);
         }
     }
 
@@ -146,6 +125,7 @@ impl Runner<'_> {
                 let verdict = self.run_step(step, failed);
                 verdict.is_some_and(|verdict| verdict.passed())
             };
+            self.note_signal();
             if !passed {
                 self.skip(
                     &plan.on_failure[at + 1..],
@@ -425,25 +405,6 @@ impl Runner<'_> {
             (_, Some(_)) if is_foreign(step) => (talk, talk),
             (Stream::Err, _) => (Stream::Err, Stream::Err),
             (Stream::Out, _) => (Stream::Out, Stream::Err),
-        }
-    }
-
-    /// The exit code of the run, and the name of its class.
-    pub(crate) fn code(&self) -> (u8, &'static str) {
-        let first = self.notes.failures.first();
-        let code = verdict::run_code(
-            first.map(|failed| failed.verdict.code),
-            self.notes.interrupted_by,
-        );
-        // What fails in the clean-up after a fault of our own did not fail first.
-        let fault_first =
-            self.notes.fault.is_some() && first.is_none_or(|failed| failed.part != Part::Step);
-        match first {
-            _ if fault_first && self.notes.interrupted_by.is_none() => {
-                (OWN_FAULT, verdict::class_name(OWN_FAULT))
-            }
-            Some(failed) if failed.verdict.code == code => (code, failed.verdict.class),
-            _ => (code, verdict::class_name(code)),
         }
     }
 }

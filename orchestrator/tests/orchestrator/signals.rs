@@ -44,6 +44,7 @@ fn a_signal_is_handed_on_and_ends_the_run_as_it_would_have_ended_this_process() 
         }
         let record = bench.record();
         assert_eq!(record["state"], "interrupted");
+        assert_eq!(record["signal"], raw);
         assert_eq!(record["exit_code"], 128 + raw);
     }
 }
@@ -162,8 +163,39 @@ fn a_signal_while_cleaning_up_lets_it_go_on_and_keeps_the_code() {
     bench.until("up");
     running.signal(Signal::TERM);
     bench.write("go", "");
-    running.wait().exited(1);
+    running
+        .wait()
+        .exited(1)
+        .says("FAIL cleanup-passed p: signal TERM came during the clean-up");
     assert!(bench.path("first").exists() && bench.path("last").exists());
+    let record = bench.record();
+    assert_eq!(
+        (&record["state"], &record["signal"]),
+        (&"failed".into(), &15.into())
+    );
+}
+
+#[test]
+fn a_signal_while_cleaning_up_after_a_success_is_what_failed_first() {
+    let bench = Bench::new();
+    let running = bench.start(&format!(
+        "{}{}{}",
+        ours("verify-env", "result=pass"),
+        finally("touch=up|until=go|touch=first"),
+        finally("touch=last|exit=7"),
+    ));
+    bench.until("up");
+    running.signal(Signal::TERM);
+    bench.write("go", "");
+    let done = running.wait();
+    assert_eq!(done.signal, Some(15), "{done:#?}");
+    done.says("signal TERM came during the clean-up");
+    assert!(bench.path("first").exists() && bench.path("last").exists());
+    let record = bench.record();
+    assert_eq!(
+        (&record["state"], &record["signal"], &record["exit_code"]),
+        (&"interrupted".into(), &15.into(), &143.into())
+    );
 }
 
 #[test]
