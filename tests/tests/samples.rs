@@ -146,8 +146,37 @@ fn production_is_deployed_by_its_job_and_by_nobody_else() {
     );
 }
 
-/// Runs a line of a CI file as the runner would.
-fn ci_line(dir: &Path, line: &str) -> Output {
+/// What the CI server keeps for the job, and what it sets itself.
+const KEPT: [(&str, &str); 4] = [
+    ("DATABASE_URL", "sqlite:app.db"),
+    ("SECRET_KEY", "0123456789abcdef0123456789abcdef01"),
+    application::VARIABLES[0],
+    application::VARIABLES[1],
+];
+
+/// The variables that a mapping of a CI file sets, with what GitHub's expressions stand for.
+fn variables(mapping: &Yaml<'_>) -> Vec<(String, String)> {
+    let mapping = mapping.as_mapping().unwrap();
+    let text = |value: &Yaml<'_>| value.as_str().unwrap().to_owned();
+    mapping
+        .iter()
+        .map(|(name, value)| {
+            let value = text(value);
+            let kept = value
+                .strip_prefix("${{ ")
+                .and_then(|rest| rest.strip_suffix(" }}"))
+                .map(|expression| expression.split_once('.').unwrap().1);
+            let value = kept.map_or(value.clone(), |name| {
+                let (_, value) = KEPT.into_iter().find(|(kept, _)| *kept == name).unwrap();
+                value.to_owned()
+            });
+            (text(name), value)
+        })
+        .collect()
+}
+
+/// Runs a line of a CI file as the runner would, with these variables and no others of ours.
+fn ci_line(dir: &Path, line: &str, variables: &[(String, String)]) -> Output {
     let mut shell = program("verify-env", dir);
     let path = std::env::join_paths(
         std::iter::once(programs::dir().to_owned())
@@ -164,7 +193,9 @@ fn ci_line(dir: &Path, line: &str) -> Output {
             None => command.env_remove(name),
         };
     }
-    in_production(&mut command).env("LOCKSTEP_EVIDENCE", "evidence");
+    // Every runner sets it.
+    command.env("CI", "true");
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     std::fs::create_dir_all(dir.join("pipelines")).unwrap();
     let _ = std::fs::copy(
         pipeline("production.toml"),
@@ -173,13 +204,22 @@ fn ci_line(dir: &Path, line: &str) -> Output {
     command.output().unwrap()
 }
 
-fn run_job(name: &str, lines: &[String]) {
+fn run_job(name: &str, lines: &[String], variables: &[(String, String)]) {
     let dir = production();
     for line in lines {
-        let output = ci_line(dir.path(), line);
+        let output = ci_line(dir.path(), line, variables);
         assert!(output.status.success(), "{name}: {line}: {output:?}");
     }
     assert_eq!(migrations_applied(dir.path()), 4, "{name} deployed nothing");
+}
+
+/// The commands of a list of GitHub's steps.
+fn runs(steps: &Yaml<'_>) -> Vec<String> {
+    let steps = steps.as_vec().unwrap();
+    steps
+        .iter()
+        .filter_map(|step| Some(step.as_mapping_get("run")?.as_str()?.to_owned()))
+        .collect()
 }
 
 fn yaml(file: &str) -> Vec<Yaml<'static>> {
@@ -189,27 +229,43 @@ fn yaml(file: &str) -> Vec<Yaml<'static>> {
 
 #[test]
 fn both_jobs_of_the_github_file_deploy() {
-    let documents = yaml("github-actions.yml");
+    let document = &yaml("github-actions.yml")[0];
     for name in ["step-by-step", "pipeline"] {
-        let steps = documents[0]["jobs"][name]["steps"].as_vec().unwrap();
-        let lines: Vec<String> = steps
-            .iter()
-            .filter_map(|step| Some(step.as_mapping_get("run")?.as_str()?.to_owned()))
-            .collect();
-        run_job(name, &lines);
+        let job = &document["jobs"][name];
+        let mut set = variables(&document["env"]);
+        set.extend(variables(&job["env"]));
+        run_job(name, &runs(&job["steps"]), &set);
+    }
+}
+
+#[test]
+fn a_folder_that_begins_with_a_dot_is_uploaded_all_the_same() {
+    let document = &yaml("github-actions.yml")[0];
+    for name in ["step-by-step", "pipeline"] {
+        let steps = document["jobs"][name]["steps"].as_vec().unwrap();
+        let uploads = steps.iter().filter_map(|step| step.as_mapping_get("with"));
+        for upload in uploads.filter(|with| with.as_mapping_get("path").is_some()) {
+            let hidden = upload["path"].as_str().unwrap().starts_with('.');
+            let included = upload.as_mapping_get("include-hidden-files");
+            let included = included.and_then(|value| value.as_bool()) == Some(true);
+            assert!(included || !hidden, "{name}");
+        }
     }
 }
 
 #[test]
 fn both_jobs_of_the_gitlab_file_deploy() {
-    let documents = yaml("gitlab-ci.yml");
+    let document = &yaml("gitlab-ci.yml")[0];
     for name in ["step-by-step", "pipeline"] {
-        let script = documents[0][name]["script"].as_vec().unwrap();
+        let script = document[name]["script"].as_vec().unwrap();
         let lines: Vec<String> = script
             .iter()
             .map(|line| line.as_str().unwrap().to_owned())
             .collect();
-        run_job(name, &lines);
+        let mut set = variables(&document["variables"]);
+        // Protected variables of the environment, as the file says.
+        set.extend(KEPT.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        run_job(name, &lines, &set);
     }
 }
 
@@ -223,70 +279,113 @@ fn blocks(language: &str) -> Vec<String> {
         .collect()
 }
 
+/// Runs `cargo xtask demo` in a folder of its own; what it prints on stdout.
+fn demonstrate(dir: &Path) -> String {
+    let mut command = program("xtask", &root());
+    let output = command.arg("demo").arg(dir).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
 fn the_readmes_sessions_print_what_they_show() {
-    let dir = application();
-    std::fs::create_dir(dir.path().join("pipelines")).unwrap();
-    std::fs::copy(
-        pipeline("demo.toml"),
-        dir.path().join("pipelines/demo.toml"),
-    )
-    .unwrap();
+    let base = tempfile::tempdir_in(programs::dir()).unwrap();
     let path = format!(
         "{}:{}",
         programs::dir().display(),
         std::env::var("PATH").unwrap()
     );
     for block in blocks("console") {
-        let mut said = String::new();
-        for line in block.lines() {
-            if let Some(typed) = line.strip_prefix("$ ") {
-                let mut shell = Command::new("sh");
-                shell
-                    .args(["-ec", typed])
-                    .current_dir(dir.path())
-                    .env("PATH", &path);
-                shell
-                    .envs(application::VARIABLES)
-                    .env_remove("DATABASE_URL")
-                    .env_remove("CI");
-                if typed.starts_with("orchestrator") {
-                    shell.env("LOCKSTEP_ENV", "dev");
-                } else {
-                    shell.env_remove("LOCKSTEP_ENV");
+        // What is typed, and what is shown below it.
+        for session in block.split("$ ").skip(1) {
+            let (typed, shown) = session.split_once('\n').unwrap();
+            let demo = base.path().join("demo");
+            let said = match typed {
+                "cargo xtask demo" => demonstrate(&demo),
+                // Below it everything is typed there.
+                "cd demo" => String::new(),
+                typed => {
+                    let mut shell = program("sh", Path::new("/"));
+                    let mut command = Command::new("sh");
+                    for (name, _) in shell.env("PATH", &path).get_envs() {
+                        command.env_remove(name);
+                    }
+                    command.args(["-ec", typed]).current_dir(&demo);
+                    let output = command.env("PATH", &path).output().unwrap();
+                    assert!(output.status.success(), "{typed}: {output:?}");
+                    String::from_utf8(output.stdout).unwrap()
                 }
-                said = without_numbers(&succeed(&mut shell));
-            } else {
-                let shown = without_numbers(line);
-                assert!(
-                    said.lines().any(|line| line.starts_with(&shown)),
-                    "README shows {line:?}, the program said:\n{said}"
-                );
-            }
+            };
+            shows(typed, &said, shown);
         }
     }
 }
 
-/// Times differ from run to run.
-fn without_numbers(text: &str) -> String {
-    let words: Vec<String> = text
-        .split(' ')
-        .map(|word| match word.parse::<u64>() {
-            Ok(_) => "N".to_owned(),
-            Err(_) => word.to_owned(),
-        })
-        .collect();
-    words.join(" ")
+/// Whether a session shows what was said: the same lines in the same order, and "…" for any that
+/// are left out, or for the rest of a line.
+#[track_caller]
+fn shows(typed: &str, said: &str, shown: &str) {
+    let mut said = said.lines();
+    let mut gap = false;
+    for line in shown.lines() {
+        if line == "…" {
+            gap = true;
+            continue;
+        }
+        let same = |said: &str| match line.strip_suffix('…') {
+            Some(start) => said.starts_with(start),
+            None => said == line,
+        };
+        let found = match gap {
+            true => said.any(same),
+            false => said.next().is_some_and(same),
+        };
+        assert!(found, "README shows {line:?} out of place below $ {typed}");
+        gap = false;
+    }
+    assert!(
+        gap || said.next().is_none(),
+        "README leaves out the end below $ {typed}"
+    );
 }
 
 #[test]
-fn the_readmes_ci_lines_deploy() {
-    for (at, block) in blocks("yaml").iter().enumerate() {
-        let lines: Vec<String> = block
-            .lines()
-            .map(|line| line.strip_prefix("- run: ").unwrap().to_owned())
-            .collect();
-        run_job(&format!("README's CI block {at}"), &lines);
+fn the_command_that_the_demonstration_prints_can_be_typed_anywhere() {
+    let base = tempfile::Builder::new()
+        .prefix("it's a folder ")
+        .tempdir_in(programs::dir())
+        .unwrap();
+    let said = demonstrate(&base.path().join("demo"));
+    let typed = said
+        .lines()
+        .find_map(|line| line.strip_prefix("$ "))
+        .unwrap();
+    let output = Command::new("sh")
+        .args(["-ec", typed])
+        .env_clear()
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{typed}: {output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("nothing is pending"), "{said}");
+}
+
+#[test]
+fn the_readmes_ci_blocks_deploy() {
+    let blocks = blocks("yaml");
+    assert_eq!(blocks.len(), 2);
+    for (at, block) in blocks.iter().enumerate() {
+        let job = &Yaml::load_from_str(block).unwrap()[0];
+        let mut set = variables(&job["env"]);
+        // The sample application wants one more than README's.
+        let (name, value) = application::VARIABLES[0];
+        set.push((name.to_owned(), value.to_owned()));
+        run_job(
+            &format!("README's CI block {at}"),
+            &runs(&job["steps"]),
+            &set,
+        );
     }
 }
 
@@ -301,6 +400,7 @@ fn the_readmes_settings_are_settings() {
         .env("LOCKSTEP_ENV", "production")
         .env("DATABASE_URL", "postgres://app@db.example.org/app")
         .env("SECRET_KEY", "0123456789abcdef0123456789abcdef01")
+        .env("PORT", "8001")
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -310,6 +410,9 @@ fn the_readmes_settings_are_settings() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("instance_dev/app.db"), "{said}");
+    // A developer's environment wants nothing that only production has.
+    let mut developers = program("verify-env", dir.path());
+    succeed(developers.env("LOCKSTEP_ENV", "dev").env("PORT", "8001"));
 }
 
 #[test]

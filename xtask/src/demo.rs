@@ -1,5 +1,6 @@
 //! The demonstration: a small application and its second release, deployed.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
@@ -8,25 +9,57 @@ use tests::application;
 use crate::{Outcome, cargo, root, target_dir};
 
 pub(crate) fn run(args: &[String]) -> Outcome {
-    let dir = root().join("demo");
-    match args {
-        [] => {}
-        [fresh] if fresh == "--fresh" => remove(&dir)?,
-        _ => return Err("demo takes --fresh or nothing".to_owned()),
-    }
+    let own = root().join("demo");
+    let dir = match args {
+        [] => own,
+        [fresh] if fresh == "--fresh" => {
+            remove(&own)?;
+            own
+        }
+        [dir] if !dir.starts_with('-') => std::path::absolute(dir)
+            .map_err(|error| format!("cannot use {dir} as a folder: {error}"))?,
+        _ => return Err("demo takes --fresh, a folder of its own, or nothing".to_owned()),
+    };
     crate::run(cargo().args(["build", "--workspace", "--bins"]))?;
     // The last file that the making puts there.
     if !dir.join("migrations/0004_publications.sql").exists() {
-        remove(&dir)?;
+        if dir == root().join("demo") {
+            remove(&dir)?;
+        } else if dir.exists() {
+            return Err(format!("{} exists and is no demonstration", dir.display()));
+        }
         println!("Making the application in {}", dir.display());
         application::make(&dir, &|name| program(name, &dir));
     }
-    println!(
-        "In {}:\n$ LOCKSTEP_ENV=dev orchestrator run pipelines/demo.toml\n",
-        dir.display()
-    );
     let pipeline = root().join("pipelines/demo.toml");
-    crate::run(program("orchestrator", &dir).arg("run").arg(pipeline))
+    let mut deploy = program("orchestrator", &dir);
+    deploy.arg("run").arg(pipeline);
+    println!("$ {}\n", typed(&deploy, &dir));
+    crate::run(&mut deploy)
+}
+
+/// The command as a person would type it anywhere.
+fn typed(command: &Command, dir: &Path) -> String {
+    let mut line = format!("cd {} &&", quoted(dir.as_os_str()));
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            line.push_str(&format!(" {}={}", name.display(), quoted(value)));
+        }
+    }
+    for word in std::iter::once(command.get_program()).chain(command.get_args()) {
+        line.push_str(&format!(" {}", quoted(word)));
+    }
+    line
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if word.chars().all(plain) {
+        return word.into_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// A built program, in the demonstration's folder and environment.

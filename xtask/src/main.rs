@@ -16,7 +16,8 @@ mod server_programs;
 
 const HELP: &str = "cargo xtask TASK
 
-  demo [--fresh]   make a small application database and run pipelines/demo.toml over it
+  demo [--fresh]   make a small application database and run pipelines/demo.toml over it, in
+                   demo/, or in the folder that is named
   test [ARGS]      run every test, PostgreSQL's included; ARGS go to cargo test
   bench [PARTS]    measure the programs beside what people use in their place
   dist             build the programs as they are handed to users, and show their sizes
