@@ -1,5 +1,6 @@
 //! A pgbouncer before a test server, pooling by transaction.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -83,17 +84,26 @@ impl Drop for Pgbouncer {
     }
 }
 
+/// The program's path.
+pub fn find() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    folders(&path)
+        .map(|dir| dir.join("pgbouncer"))
+        .find(|program| program.is_file())
+}
+
+/// The folders of PATH and those that an ordinary user's PATH lacks: Debian puts it into /usr/sbin.
+fn folders(path: &OsStr) -> impl Iterator<Item = PathBuf> {
+    let system = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"];
+    std::env::split_paths(path).chain(system.map(PathBuf::from))
+}
+
 /// A shell that stops pgbouncer and removes its folder once our end of its standard input is
 /// closed.
 fn warden(dir: &Path) -> Child {
-    let program = [
-        "/usr/sbin/pgbouncer",
-        "/usr/bin/pgbouncer",
-        "/usr/local/bin/pgbouncer",
-    ]
-    .into_iter()
-    .find(|program| Path::new(program).exists())
-    .unwrap_or_else(|| panic!("cannot find pgbouncer; install it: sudo apt-get install pgbouncer"));
+    let program = find().unwrap_or_else(|| {
+        panic!("cannot find pgbouncer; install it: sudo apt-get install pgbouncer")
+    });
     let script = r#"trap '' INT TERM HUP
         "$1" "$2/ini" </dev/null >/dev/null 2>"$2/log" & pid=$!
         cat >/dev/null; kill -KILL $pid; wait $pid; rm -rf "$2""#;
@@ -117,7 +127,7 @@ fn warden(dir: &Path) -> Child {
     } else {
         Command::new("/bin/sh")
     };
-    command.args(["-c", script, "warden", program]).arg(dir);
+    command.args(["-c", script, "warden"]).arg(program).arg(dir);
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command
         .current_dir("/")
@@ -126,4 +136,16 @@ fn warden(dir: &Path) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_found_where_an_ordinary_users_path_does_not_look() {
+        let found: Vec<PathBuf> = folders(OsStr::new("/home/user/bin:/usr/bin:/bin")).collect();
+        assert_eq!(found[0], Path::new("/home/user/bin"));
+        assert!(found.contains(&PathBuf::from("/usr/sbin")));
+    }
 }

@@ -1,11 +1,19 @@
-//! What the tests start themselves: PostgreSQL's server programs, its pooler, and the program that
-//! makes certificates.
+//! What the tests and the benchmark run beside the programs themselves: PostgreSQL's server
+//! programs, its pooler, the program that makes certificates, a reader of XML of its own, and the
+//! clients that the programs are measured against.
 
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
 
-const PACKAGES: [&str; 3] = ["postgresql", "pgbouncer", "openssl"];
+const PACKAGES: [&str; 6] = [
+    "postgresql",
+    "pgbouncer",
+    "openssl",
+    "python3",
+    "sqlite3",
+    "zstd",
+];
 
 /// Finds them, installs them with apt where this user may, or says the one line to type.
 pub(crate) fn ensure() -> Outcome {
@@ -27,7 +35,8 @@ pub(crate) fn ensure() -> Outcome {
         Ok(())
     } else {
         Err(format!(
-            "the tests need PostgreSQL's server programs, pgbouncer and openssl; type: sudo apt-get install {}",
+            "tests and benchmark need {}; type: sudo apt-get install {}",
+            PACKAGES.join(", "),
             PACKAGES.join(" ")
         ))
     }
@@ -35,8 +44,11 @@ pub(crate) fn ensure() -> Outcome {
 
 fn found() -> bool {
     tests::postgres_server::find_bin_dir().is_some()
-        && runs("pgbouncer", &["--version"])
+        && tests::pgbouncer::find().is_some()
         && runs("openssl", &["version"])
+        && ["python3", "sqlite3", "zstd"]
+            .iter()
+            .all(|program| runs(program, &["--version"]))
 }
 
 /// apt-get as root, or through a sudo that asks for no password.
