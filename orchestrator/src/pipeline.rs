@@ -286,6 +286,12 @@ fn step(shape: Spanned<StepShape>, text: &str) -> Result<Step, Wrong> {
             return Err(wrong(&argument.span(), what));
         }
     }
+    let file_name = crate::plan::file_name(run[0].get_ref());
+    if shape.name.is_none() && !can_be_printed(file_name) {
+        let what =
+            format!("the program's name can't be printed, so the step needs a name; {LABEL}");
+        return Err(wrong(&run[0].span(), what));
+    }
     Ok(Step {
         line: Some(line_at(text.as_bytes(), span.start)),
         name: shape.name.as_ref().map(label).transpose()?,
@@ -359,15 +365,26 @@ fn duration(value: Option<&Spanned<String>>) -> Result<Option<Duration>, Wrong> 
     Err(wrong(&value.span(), what))
 }
 
-/// A name that is printed: one line, no control characters, so that it can't pass for output of
-/// another kind.
+/// A name that is printed.
 fn label(value: &Spanned<String>) -> Result<String, Wrong> {
     let text = value.get_ref();
-    if text.trim().is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
-        let what = "a name is 1 to 100 characters on one line";
-        return Err(wrong(&value.span(), what));
+    if !can_be_printed(text) {
+        return Err(wrong(&value.span(), LABEL));
     }
     Ok(text.clone())
+}
+
+const LABEL: &str = "a name is 1 to 100 characters on one line, without ##[ and without characters \
+                     that reorder a line";
+
+/// Whether a name can stand in a line of output and not pass for output of another kind: for one
+/// that a terminal or a CI runner obeys.
+fn can_be_printed(text: &str) -> bool {
+    let reorders = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !text.trim().is_empty()
+        && text.chars().count() <= 100
+        && !text.chars().any(|c| c.is_control() || reorders(c))
+        && !text.contains("##[")
 }
 
 /// The environment's name also names the lock file.
@@ -395,20 +412,35 @@ fn variables(values: Vec<Spanned<String>>) -> Result<Vec<String>, Wrong> {
 /// serde would say "unknown field"; this says which one was meant, and on which line.
 fn known_keys(file: &DeTable<'_>) -> Result<(), Wrong> {
     check_keys(file, "a pipeline", &FILE_KEYS)?;
+    const RUN: &str = "run is a list of words, as run = [\"verify-env\", \"--strict\"]";
+    const RETRY: &str = "retry is a table, as retry = { on = [\"unavailable\"], attempts = 3 }";
     if let Some(defaults) = table_of(file, "defaults") {
         check_keys(defaults, "[defaults]", &DEFAULTS_KEYS)?;
     }
     for kind in ["step", "on_failure", "finally"] {
-        let Some(DeValue::Array(steps)) = file.get(kind).map(Spanned::get_ref) else {
+        let Some(value) = file.get(kind) else {
             continue;
+        };
+        let DeValue::Array(steps) = value.get_ref() else {
+            let what = format!("steps are a list, and each begins with [[{kind}]]");
+            return Err(wrong(&value.span(), what));
         };
         for step in steps.iter() {
             let DeValue::Table(step) = step.get_ref() else {
                 continue;
             };
             check_keys(step, &format!("[[{kind}]]"), &STEP_KEYS)?;
-            if let Some(retry) = table_of(step, "retry") {
-                check_keys(retry, "retry", &RETRY_KEYS)?;
+            let is_list = |value: &DeValue<'_>| matches!(value, DeValue::Array(_));
+            if let Some(run) = step.get("run").filter(|run| !is_list(run.get_ref())) {
+                return Err(wrong(&run.span(), RUN));
+            }
+            match step
+                .get("retry")
+                .map(|retry| (retry.get_ref(), retry.span()))
+            {
+                None => {}
+                Some((DeValue::Table(retry), _)) => check_keys(retry, "retry", &RETRY_KEYS)?,
+                Some((_, span)) => return Err(wrong(&span, RETRY)),
             }
         }
     }

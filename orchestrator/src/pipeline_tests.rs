@@ -127,7 +127,7 @@ fn what_is_no_pipeline_is_refused_with_its_place() {
     );
     refused(
         &format!("{HEAD}[[step]]\nrun = \"a b\"\n"),
-        "expected a sequence",
+        "run is a list of words",
         Some(4),
     );
     refused(
@@ -152,8 +152,28 @@ fn what_is_no_pipeline_is_refused_with_its_place() {
     );
     refused(
         &format!("{HEAD}[step]\nrun = [\"a\"]\n"),
-        "expected a sequence",
+        "each begins with [[step]]",
         Some(3),
+    );
+    refused(
+        &format!("{HEAD}{step}retry = 3\n"),
+        "retry is a table, as retry = {",
+        Some(5),
+    );
+    refused(
+        &format!("{HEAD}{step}name = \"##[error]y\"\n"),
+        "without ##[",
+        Some(5),
+    );
+    refused(
+        &format!("{HEAD}{step}name = \"a\u{202e}b\"\n"),
+        "reorder a line",
+        Some(5),
+    );
+    refused(
+        &format!("{HEAD}[[step]]\nrun = [\"./##[error]y\"]\n"),
+        "the step needs a name",
+        Some(4),
     );
     refused(
         &format!("{HEAD}{step}changes = \"databse\"\n"),
