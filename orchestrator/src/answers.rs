@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use contract::evidence::{self, Evidence, Head};
-use contract::{Changed, EvidenceError};
+use contract::{Changed, Class, EvidenceError};
 use serde::Deserialize;
 
 /// One answer.
@@ -20,6 +20,9 @@ pub(crate) struct Answer {
     changed: String,
     #[serde(default)]
     pub(crate) findings: Vec<AnswerFinding>,
+    /// Each program's own.
+    #[serde(default)]
+    facts: serde_json::Value,
 }
 
 /// One finding of an answer, as far as JUnit shows it.
@@ -38,6 +41,12 @@ pub(crate) struct AnswerFinding {
 }
 
 impl Answer {
+    /// Where the snapshot is that this answer tells of.
+    pub(crate) fn snapshot(&self) -> Option<&str> {
+        let is_made = self.tool == "backup-snapshot" && self.class == Class::Pass.name();
+        self.facts["path"].as_str().filter(|_| is_made)
+    }
+
     /// Whether the target was changed. A word that this version does not know is no "no".
     pub(crate) fn changed(&self) -> Changed {
         match self.changed.as_str() {

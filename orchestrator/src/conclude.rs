@@ -43,6 +43,16 @@ pub(crate) fn finish(
     for line in present::run(&runner.record.run) {
         runner.line(&line);
     }
+    let answers = runner.notes.answers.iter();
+    let snapshots: Vec<String> = answers
+        .filter_map(|(_, answer)| answer.snapshot())
+        .map(|path| format!("snapshot: {}", path.escape_debug()))
+        .collect();
+    for line in &snapshots {
+        runner.line(line);
+    }
+    let evidence = format!("evidence: {}", runner.record.dir().display());
+    runner.line(&evidence);
     fill(report, runner, pipeline)
 }
 
@@ -92,7 +102,10 @@ fn fill(mut report: Report, runner: &Runner<'_>, pipeline: &Path) -> Report {
                 all_steps(runner)
             )
         }
-        None => "the run did not come to its end".to_owned(),
+        None => match &notes.fault {
+            Some(fault) => format!("what the steps did can't be vouched for: {fault}"),
+            None => "the run did not come to its end".to_owned(),
+        },
     });
     if code != 0 {
         report.exit_as(code, class);

@@ -70,7 +70,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 return Err(LockError::Held {
                     path: path.to_owned(),
-                    holder: read_holder(&mut file),
+                    holder: format!("{}{}", read_holder(&mut file), open_in(path)),
                 });
             }
             Err(TryLockError::Error(source)) => return Err(error(source)),
@@ -84,6 +84,29 @@ impl Lock {
     /// For programs that hold the lock as long as they live.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+/// The processes that have the file open, as far as this user may know: a run whose orchestrator
+/// was killed is held by what still works.
+fn open_in(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let own = std::process::id();
+    let holder = |process: &Path| {
+        let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
+        let files = std::fs::read_dir(process.join("fd")).ok()?.flatten();
+        let mut links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        let holds = pid != own && links.any(|link| link == path);
+        let name = std::fs::read_to_string(process.join("comm")).ok()?;
+        holds.then(|| format!("{} (process {pid})", name.trim()))
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let holders: Vec<String> = processes
+        .filter_map(|process| holder(&process.path()))
+        .collect();
+    match holders.is_empty() {
+        true => String::new(),
+        false => format!("; still at work: {}", holders.join(", ")),
     }
 }
 

@@ -88,7 +88,8 @@ const CLEANUP_PASSED: Check = Check {
 const RUN_RECORDED: Check = Check {
     id: "run-recorded",
     holds: "record, logs and evidence of the run are whole",
-    remedy: "make room or correct the permissions of the folder .lockstep",
+    remedy: "make room or correct the permissions where .lockstep can't be written; where its \
+             evidence is broken, keep it and find out who changed it",
 };
 
 /// What the codes of this program mean; those of the contract are the steps' own.
@@ -109,7 +110,7 @@ The steps that belong to Lockstep exit with
   1 fail, 2 usage, 3 error, 4 unavailable, 5 busy, 6 partial";
 
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = EXIT_CODES, arg_required_else_help = false)]
 struct Args {
     #[command(subcommand)]
     act: Act,
@@ -146,6 +147,7 @@ impl clap::Args for Strict {
 #[derive(clap::Subcommand)]
 enum Act {
     /// Run the pipeline.
+    #[command(after_help = EXIT_CODES)]
     Run {
         #[command(flatten)]
         files: Files,
@@ -154,8 +156,10 @@ enum Act {
         junit: Option<PathBuf>,
     },
     /// Say whether the pipeline could be run, and run nothing.
+    #[command(after_help = EXIT_CODES)]
     Check(Files),
     /// Show what the pipeline would run, and run nothing.
+    #[command(after_help = EXIT_CODES)]
     List(Files),
 }
 

@@ -102,6 +102,14 @@ fn the_demonstration_deploys_once_and_then_finds_nothing_pending() {
     for step in 1..=8 {
         assert!(said.contains(&format!("[STEP {step}/8]")), "{said}");
     }
+    for (kind, folder) in [("snapshot", "backups"), ("evidence", ".lockstep/runs")] {
+        let start = format!("\n{kind}: {}/", dir.path().join(folder).display());
+        let (_, rest) = said
+            .split_once(&start)
+            .unwrap_or_else(|| panic!("{kind}: {said}"));
+        let name = rest.lines().next().unwrap();
+        assert!(dir.path().join(folder).join(name).is_dir(), "{said}");
+    }
     assert_eq!(migrations_applied(dir.path()), 4);
     let said = succeed(orchestrator(dir.path(), &demo).env("LOCKSTEP_ENV", "dev"));
     assert!(said.contains("nothing is pending"), "{said}");

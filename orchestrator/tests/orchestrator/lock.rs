@@ -62,6 +62,10 @@ fn a_change_that_goes_on_without_its_orchestrator_keeps_the_lock() {
     assert!(held);
     let deploy = bench.noted("pids")[0];
     assert!(lives(deploy));
+    // Who holds it now is who is waited for, and not the orchestrator that is gone.
+    let done = bench.finish(&mut bench.command(&["run", "p.toml"]));
+    done.exited(5)
+        .says(&format!("still at work: deploy-db (process {deploy})"));
     bench.write("go", "");
     until("the change ends", || !lives(deploy));
     bench.run(&ours("verify-env", "result=pass")).exited(0);

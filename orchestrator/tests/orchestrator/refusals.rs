@@ -241,3 +241,22 @@ fn the_readmes_pipeline_can_be_run() {
             .exited(125);
     }
 }
+
+#[test]
+fn a_command_line_without_an_act_says_what_is_missing() {
+    let bench = Bench::new();
+    bench
+        .finish(&mut bench.command(&[]))
+        .exited(2)
+        .says("requires a subcommand")
+        .says_not("stops at the first failure");
+}
+
+#[test]
+fn the_help_of_each_act_has_the_exit_codes() {
+    let bench = Bench::new();
+    for act in ["run", "check", "list"] {
+        let done = bench.finish(&mut bench.command(&[act, "--help"]));
+        done.exited(0).says("  124 ").says("  128+N ");
+    }
+}

@@ -38,6 +38,9 @@ fn the_record_tells_the_run() {
     // The end of the chain is where nobody can rewrite it: in what CI logs.
     assert_eq!(record["evidence"]["lines"], 2);
     done.says(record["evidence"]["hash"].as_str().unwrap());
+    let dir = bench.path(".lockstep/runs").canonicalize().unwrap();
+    let dir = dir.join(record["run_id"].as_str().unwrap());
+    done.says(&format!("\nevidence: {}\n", dir.display()));
     let ignored = std::fs::read_to_string(bench.path(".lockstep/.gitignore")).unwrap();
     assert_eq!(ignored, "*\n");
 }

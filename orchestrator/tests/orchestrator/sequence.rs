@@ -205,6 +205,23 @@ fn evidence_that_was_tampered_with_ends_the_run() {
         ours("verify-env", "result=pass"),
         ours("verify-migrations", "touch=ran|result=pass"),
     ));
-    done.exited(125).says("run-recorded").says("evidence.jsonl");
+    done.exited(125)
+        .says("run-recorded")
+        .says("evidence.jsonl")
+        .says("find out who changed it");
     assert!(!bench.path("ran").exists());
+}
+
+#[test]
+fn a_deployment_whose_evidence_is_gone_is_not_said_to_be_unfinished() {
+    let bench = Bench::new();
+    let script = "rm \"$LOCKSTEP_EVIDENCE/HEAD\"";
+    let done = bench.run(&format!(
+        "{}[[step]]\nrun = [\"sh\", \"-c\", {script:?}]\nchanges = \"nothing\"\n",
+        ours("deploy-db", "result=pass,yes"),
+    ));
+    done.exited(125)
+        .says("what the steps did can't be vouched for: ")
+        .says("HEAD is missing")
+        .says_not("did not come to its end");
 }
