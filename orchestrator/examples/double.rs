@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn main() {
+    let parent = std::os::unix::process::parent_id();
     let mut args = std::env::args();
     let program = args.next().unwrap();
     let tool = Path::new(&program).file_name().unwrap().to_str().unwrap();
@@ -44,6 +45,7 @@ fn main() {
                     std::fs::read_to_string(file).is_ok_and(|text| text.lines().count() >= count)
                 });
             }
+            "orphaned" => until(|| std::os::unix::process::parent_id() != parent),
             "sleep" => until(|| false),
             "ms" => std::thread::sleep(Duration::from_millis(value.parse().unwrap())),
             "ignore" => drop(flag(value.parse().unwrap())),

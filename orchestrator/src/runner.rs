@@ -448,3 +448,29 @@ pub(crate) fn end_by_signal(signal: i32) {
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pause_is_twice_the_one_before_up_to_its_most() {
+        let retry = Retry {
+            on_unavailable: true,
+            on_busy: false,
+            attempts: 40,
+            delay: Duration::from_secs(2),
+            delay_max: Duration::from_secs(15),
+        };
+        let seconds: Vec<u64> = (1..=5)
+            .map(|attempt| pause(&retry, attempt, 4).unwrap().as_secs())
+            .collect();
+        assert_eq!(seconds, [2, 4, 8, 15, 15]);
+        // The doubling itself has an end, so that no number of attempts overflows it.
+        assert_eq!(pause(&retry, 39, 4), Some(retry.delay_max));
+        assert_eq!(pause(&retry, 40, 4), None);
+        for code in [0, 1, 2, 3, 5, 6, 124] {
+            assert_eq!(pause(&retry, 1, code), None, "{code}");
+        }
+    }
+}

@@ -107,6 +107,25 @@ fn a_change_that_was_rolled_back_is_an_interrupt_like_any_other() {
 }
 
 #[test]
+fn a_stopped_step_is_woken_to_handle_the_signal() {
+    let bench = Bench::new();
+    let script = "trap 'echo >handled; exit 1' TERM; echo $$ >pids; kill -STOP $$; sleep 60";
+    let keys = "changes = \"nothing\"\ngrace = \"60s\"";
+    let running = bench.start(&format!(
+        "[[step]]\nrun = [\"sh\", \"-c\", {script:?}]\n{keys}\n"
+    ));
+    bench.until_noted("pids");
+    let stat = format!("/proc/{}/stat", bench.noted("pids")[0]);
+    until("the step has stopped itself", || {
+        std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(" T "))
+    });
+    running.signal(Signal::TERM);
+    let done = running.wait();
+    assert_eq!(done.signal, Some(15), "{done:#?}");
+    assert!(bench.path("handled").exists(), "{done:#?}");
+}
+
+#[test]
 fn the_grace_bounds_a_step_that_does_not_mind() {
     let bench = Bench::new();
     let running = bench.start(&part(

@@ -6,9 +6,14 @@ const SHORT: &str = "timeout = \"500ms\"\ngrace = \"200ms\"";
 
 #[track_caller]
 fn gone(bench: &Bench, file: &str, count: usize) {
-    let pids = bench.noted(file);
-    assert_eq!(pids.len(), count);
-    for pid in pids {
+    assert_eq!(bench.noted(file).len(), count);
+    none_lives(bench, file);
+}
+
+/// Of those that noted themselves in time.
+#[track_caller]
+fn none_lives(bench: &Bench, file: &str) {
+    for pid in bench.noted(file) {
         assert!(!lives(pid), "{pid} still lives");
     }
 }
@@ -29,14 +34,15 @@ fn a_timeout_is_124_and_6_where_something_may_have_changed() {
         let keys = format!("{changes}{SHORT}");
         let done = bench.run(&part("step", program, "note=pids|sleep", &keys));
         done.exited(code).says("ran past its timeout");
-        gone(&bench, "pids", 1);
+        none_lives(&bench, "pids");
     }
 }
 
 #[test]
 fn an_action_that_rolls_back_within_its_grace_says_so_itself() {
     let bench = Bench::new();
-    let keys = "timeout = \"300ms\"\ngrace = \"60s\"";
+    // Long enough for a busy machine to install the handler.
+    let keys = "timeout = \"3s\"\ngrace = \"60s\"";
     let acts = "await=15|result=fail,no|exit=1";
     bench.run(&part("step", "deploy-db", acts, keys)).exited(1);
 }
@@ -46,10 +52,10 @@ fn who_ignores_sigterm_is_killed_with_everything_that_holds_its_pipes() {
     let bench = Bench::new();
     let child = "child=ignore=15 note=pids sleep";
     let acts = format!("ignore=15|{child}|{child}|note=pids|noted=pids,3|sleep");
-    let keys = "timeout = \"2s\"\ngrace = \"200ms\"";
+    let keys = "timeout = \"3s\"\ngrace = \"200ms\"";
     let done = bench.run(&part("step", "verify-env", &acts, keys));
     done.exited(124).says("signal KILL");
-    gone(&bench, "pids", 3);
+    none_lives(&bench, "pids");
 }
 
 #[test]
@@ -87,7 +93,8 @@ fn the_children_of_what_escaped_are_ended_too() {
 #[test]
 fn a_leftover_that_ends_by_itself_is_no_leak_and_its_output_counts() {
     let bench = Bench::new();
-    let done = bench.run(&foreign("child=ms=20 say=late|say=early", "nothing"));
+    let acts = "child=note=up orphaned say=late|noted=up,1|say=early";
+    let done = bench.run(&foreign(acts, "nothing"));
     done.exited(0).says("late").says_not("left behind");
     assert_eq!(bench.log("01-foreign"), b"early\nlate\n");
 }
@@ -222,7 +229,7 @@ fn a_stopped_step_still_times_out() {
         "[[step]]\nrun = [\"sh\", \"-c\", {script:?}]\nchanges = \"nothing\"\n{SHORT}\n"
     ));
     done.exited(124);
-    gone(&bench, "pids", 1);
+    none_lives(&bench, "pids");
 }
 
 #[test]
