@@ -11,11 +11,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tests::application::succeed;
+use tests::postgres_server::Server;
 use tests::programs::{self, program};
 
 /// Who is killed, one a round.
 const VICTIMS: [&str; 3] = ["orchestrator", "deploy-db", "backup-snapshot"];
-const ROUNDS_EACH: u32 = 10;
+const ROUNDS_EACH: u32 = 8;
 const PENDING: u32 = 12;
 /// Rows that each migration brings: enough for a transaction to last.
 const ROWS: u32 = 5_000;
@@ -49,7 +50,10 @@ dir = "backups"
 
 struct Bench {
     dir: tempfile::TempDir,
+    /// The database file of SQLite before the first round.
     pristine: Vec<u8>,
+    /// The database's URL where the settings leave it to the environment.
+    url: Option<String>,
 }
 
 impl Bench {
@@ -62,6 +66,7 @@ impl Bench {
         let mut bench = Bench {
             dir,
             pristine: Vec::new(),
+            url: None,
         };
         std::fs::write(bench.path("lockstep.toml"), SETTINGS).unwrap();
         std::fs::write(bench.path("p.toml"), PIPELINE).unwrap();
@@ -81,6 +86,9 @@ impl Bench {
     fn program(&self, name: &str) -> std::process::Command {
         let mut command = program(name, self.dir.path());
         command.env("LOCKSTEP_ENV", "dev");
+        if let Some(url) = &self.url {
+            command.env("DATABASE_URL", url);
+        }
         command
     }
 
@@ -240,6 +248,85 @@ impl Bench {
 #[track_caller]
 fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// What PostgreSQL has in one moment: applied migrations, tables, indexes.
+fn on_postgres(client: &mut postgres::Client) -> [i64; 3] {
+    let of = |kind: &str, name: &str| {
+        format!("(SELECT count(*) FROM pg_class WHERE relkind = '{kind}' AND relname ~ '{name}')")
+    };
+    // Written so that it can be asked before the first deployment has made the ledger.
+    let ledger = "(SELECT count(*) FROM pg_class WHERE relname = 'migrations' AND relkind = 'r')";
+    let there: i64 = client
+        .query_one(&format!("SELECT {ledger}"), &[])
+        .unwrap()
+        .get(0);
+    let applied = match there {
+        0 => "0::bigint",
+        _ => "(SELECT count(*) FROM lockstep.migrations WHERE state = 'applied')",
+    };
+    let (tables, indexes) = (of("r", "^t[0-9]+$"), of("i", "^t[0-9]+_v$"));
+    let sql = format!("SELECT {applied}, {tables}, {indexes}");
+    let row = client.query_one(&sql, &[]).unwrap();
+    [row.get(0), row.get(1), row.get(2)]
+}
+
+#[test]
+fn ledger_and_schema_agree_on_postgresql_after_deploy_db_was_killed() {
+    let server = Server::shared();
+    let settings = "[environments.dev]\ndatabase = { env = \"DATABASE_URL\" }\nprotected = false\n";
+    let dir = tempfile::tempdir_in(programs::dir()).unwrap();
+    let mut bench = Bench {
+        dir,
+        pristine: Vec::new(),
+        url: None,
+    };
+    std::fs::create_dir(bench.path("migrations")).unwrap();
+    std::fs::write(bench.path("lockstep.toml"), settings).unwrap();
+    let pipeline = PIPELINE
+        .replace("[[step]]\nrun = [\"backup-snapshot\"]\n", "")
+        .replace("\"deploy-db\"", "\"deploy-db\", \"--wait-lock\", \"1m\"");
+    std::fs::write(bench.path("p.toml"), pipeline).unwrap();
+    for number in 0..=PENDING {
+        let sql = format!(
+            "CREATE TABLE t{number} (id bigint PRIMARY KEY, v text NOT NULL);\n\
+             INSERT INTO t{number} SELECT i, md5(i::text) FROM generate_series(1, {ROWS}) i;\n\
+             CREATE INDEX t{number}_v ON t{number} (v);\n"
+        );
+        let name = format!("migrations/{number:04}_t{number}.sql");
+        std::fs::write(bench.path(&name), sql).unwrap();
+    }
+    let all = [i64::from(PENDING) + 1; 3];
+    let mut lasts = Duration::ZERO;
+    let mut cut_short = 0;
+    for round in 0..=ROUNDS_EACH {
+        let database = server.create_database();
+        bench.url = Some(server.url(&database));
+        let mut client = server.connect(&database);
+        let mut run = bench.start();
+        // The first one is left alone, to know how long it lasts.
+        if round == 0 {
+            assert!(run.wait().unwrap().success());
+            let deploy = bench.records()[0]["steps"][1]["duration_ms"].as_u64();
+            lasts = Duration::from_millis(deploy.unwrap());
+        } else {
+            let after = lasts.mul_f64(f64::from(round - 1) / f64::from(ROUNDS_EACH));
+            let killed = bench.kill(&mut run, "deploy-db", after);
+            let code = run.wait().unwrap().code();
+            assert!(matches!(code, Some(0 | 6)), "{after:?}: {code:?}");
+            cut_short += u32::from(killed && code == Some(6));
+            let [applied, tables, indexes] = on_postgres(&mut client);
+            assert_eq!((tables, indexes), (applied, applied), "{after:?}");
+            succeed(bench.program("orchestrator").args(["run", "p.toml"]));
+        }
+        assert_eq!(on_postgres(&mut client), all);
+        for number in 0..=PENDING {
+            let sql = format!("SELECT count(*) FROM t{number}");
+            let rows: i64 = client.query_one(&sql, &[]).unwrap().get(0);
+            assert_eq!(rows, i64::from(ROWS));
+        }
+    }
+    assert!(cut_short > 0, "deploy-db was never killed in time");
 }
 
 #[test]
