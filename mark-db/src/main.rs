@@ -130,7 +130,7 @@ fn mark_existing(wish: &Wish, resolved: &Resolved, run: &Run) -> Result<Report, 
     };
     decide(wish, &found, &mut report);
     match &wish.environment {
-        Some(environment) if report.counts().fail == 0 => {
+        Some(environment) if !run.refuses(&report) => {
             write(
                 writer.as_mut(),
                 environment,
@@ -171,7 +171,7 @@ fn create(wish: &Wish, resolved: &Resolved, run: &Run) -> Result<Option<Report>,
     };
     decide(wish, &found, &mut report);
     let environment = match &wish.environment {
-        Some(environment) if report.counts().fail == 0 => environment,
+        Some(environment) if !run.refuses(&report) => environment,
         _ => {
             report.summary("refused; nothing was changed");
             return Ok(Some(report));

@@ -112,7 +112,7 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
         Task::Adopt { through } => adoptable(&plan, &survey, through, &mut report),
         Task::Resolve { version, .. } => resolvable(&plan, &survey, version, &mut report),
     };
-    let Some(through) = through.filter(|_| report.counts().fail == 0) else {
+    let Some(through) = through.filter(|_| !run.refuses(&report)) else {
         report.summary("refused; nothing was changed");
         return Ok(report);
     };

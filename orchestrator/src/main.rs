@@ -114,34 +114,6 @@ The steps that belong to Lockstep exit with
 struct Args {
     #[command(subcommand)]
     act: Act,
-    #[command(flatten)]
-    strict: Strict,
-}
-
-/// Whether a warning is a failure. The option is the contract's, which makes it so in the result;
-/// here it has to be known before the first step.
-#[derive(Clone, Copy)]
-struct Strict(bool);
-
-impl clap::FromArgMatches for Strict {
-    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Strict, clap::Error> {
-        Ok(Strict(matches.get_flag("strict")))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
-        *self = Strict::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl clap::Args for Strict {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        command
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        command
-    }
 }
 
 #[derive(clap::Subcommand)]
@@ -178,13 +150,13 @@ fn main() -> ExitCode {
     let code = contract::run(&TOOL, |args: Args, run| {
         let report = match args.act {
             Act::Run { files, junit } => {
-                start::run_pipeline(&files, args.strict, junit.as_deref(), run, &ended_by)
+                start::run_pipeline(&files, junit.as_deref(), run, &ended_by)
             }
-            Act::Check(files) => prepare(&files, args.strict, run).map(|ready| {
+            Act::Check(files) => prepare(&files, run).map(|ready| {
                 let summary = format!("{} could be run", ready.plan.name);
                 ready.summed_up(summary)
             }),
-            Act::List(files) => prepare(&files, args.strict, run).map(|ready| {
+            Act::List(files) => prepare(&files, run).map(|ready| {
                 present::plan(&ready.plan)
                     .iter()
                     .for_each(|line| run.announce(line));

@@ -9,7 +9,7 @@ use crate::plan::{self, Plan, PlannedStep, Problem, ProblemKind};
 use crate::programs::Places;
 use crate::promise::Promise;
 use crate::verdict::{self, NOT_FOUND, NOT_RUNNABLE, OWN_FAULT};
-use crate::{ENVIRONMENT_AGREES, Files, ORDER_SAFE, PIPELINE_VALID, PROGRAM_RUNNABLE, Strict};
+use crate::{ENVIRONMENT_AGREES, Files, ORDER_SAFE, PIPELINE_VALID, PROGRAM_RUNNABLE};
 
 /// A pipeline that may be run.
 pub(crate) struct Ready {
@@ -55,7 +55,7 @@ impl Refusal {
 /// # Errors
 ///
 /// The report that says why nothing was run.
-pub(crate) fn prepare(files: &Files, strict: Strict, run: &Run) -> Result<Ready, Box<Refusal>> {
+pub(crate) fn prepare(files: &Files, run: &Run) -> Result<Ready, Box<Refusal>> {
     let mut report = Report::default();
     let pipeline = Pipeline::read(&files.pipeline).map_err(|error| match &error {
         PipelineError::Content { path, line, what } => {
@@ -113,12 +113,8 @@ pub(crate) fn prepare(files: &Files, strict: Strict, run: &Run) -> Result<Ready,
             finding.remedy("give the steps the same --config");
         }
     }
-    let warnings = report.counts().warn;
-    if strict.0 && warnings > 0 {
-        let name = &pipeline.name;
-        let summary = format!("{name} is not started: {warnings} warned, and --strict was given");
-        report.summary(summary);
-        // The contract makes warnings failures.
+    if run.refuses(&report) {
+        report.summary(format!("{} is not started", pipeline.name));
         return Err(Box::new(Refusal { report }));
     }
     Ok(Ready {

@@ -18,7 +18,7 @@ use crate::signals::Signals;
 use crate::supervise::Supervisor;
 use crate::terminal::{Stream, Terminal};
 use crate::verdict::OWN_FAULT;
-use crate::{Files, Strict, junit, verdict};
+use crate::{Files, junit, verdict};
 
 /// Runs the pipeline. `ended_by` gets the signal that this process has to end by.
 ///
@@ -27,12 +27,11 @@ use crate::{Files, Strict, junit, verdict};
 /// The report that says why nothing was run.
 pub(crate) fn run_pipeline(
     files: &Files,
-    strict: Strict,
     junit: Option<&Path>,
     run: &Run,
     ended_by: &Cell<Option<i32>>,
 ) -> Result<Report, Box<Refusal>> {
-    let ready = prepare(files, strict, run).and_then(|ready| {
+    let ready = prepare(files, run).and_then(|ready| {
         if let Some(path) = junit {
             // A report that can't be written is seen now and not after the deployment.
             replace_junit(path, &junit::unfinished())?;

@@ -95,3 +95,30 @@ fn a_pass_is_a_pass_however_it_is_read() {
         }
     }
 }
+
+#[test]
+fn strict_refuses_an_action_before_it_changes_anything() {
+    let dir = tempfile::tempdir().unwrap();
+    application::make(dir.path(), &|name| program(name, dir.path()));
+    // The warning: another database than the declared one is named.
+    adoptable(dir.path(), 1);
+    let content = std::fs::read(dir.path().join("made-1.db")).unwrap();
+    for (name, args) in [
+        ("mark-db", passes("mark-db", 2)),
+        ("mark-migrations", passes("mark-migrations", 1)),
+        ("deploy-db", vec!["sqlite:made-1.db".to_owned()]),
+        ("backup-snapshot", vec!["sqlite:made-1.db".to_owned()]),
+    ] {
+        let output = in_application(name, dir.path())
+            .args(args)
+            .args(["--strict", "--format", "json"])
+            .output()
+            .unwrap();
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {value}");
+        assert_eq!(value["changed"], "no", "{name}: {value}");
+    }
+    assert!(!dir.path().join("made-2.db").exists());
+    let now = std::fs::read(dir.path().join("made-1.db")).unwrap();
+    assert!(now == content, "the file was changed");
+}

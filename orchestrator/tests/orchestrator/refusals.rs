@@ -142,7 +142,7 @@ fn a_strict_run_that_would_warn_does_not_start() {
             .finish(&mut bench.unnamed(act))
             .exited(1)
             .says("WARN environment-agrees")
-            .says("is not started: 1 warned, and --strict was given");
+            .says("is not started; 1 warning, which --strict makes failures");
         assert!(!bench.path("ran").exists() && !bench.path(".lockstep").exists());
     }
     bench
