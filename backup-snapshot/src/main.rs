@@ -22,6 +22,7 @@ use snapshots::{Phase, files, git, storage};
 mod failure;
 mod libpq;
 mod outside;
+mod signals;
 mod source;
 
 use failure::failed;
@@ -107,6 +108,8 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
         return Ok(refused(report));
     }
 
+    let stop = signals::armed()
+        .map_err(|error| Failure::caused_by(Class::Error, "cannot take signals over", &error))?;
     swept(&dir, &mut report)?;
     let started = Timestamp::now();
     let environment = resolved.environment.as_deref().unwrap_or_default();
@@ -123,6 +126,7 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
                 progress.borrow_mut().at(done, total.unwrap_or(0));
             }
         },
+        &stop,
     )?;
     let (survey, mut content) = match taken {
         Taken::Whole(survey, content) => (survey, *content),
@@ -150,6 +154,7 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
         content,
     };
     manifest.write(partial.path()).map_err(failed)?;
+    stop.check().map_err(failed)?;
     let path = partial.publish().map_err(failed)?;
 
     describe(&manifest, &path, &mut report);

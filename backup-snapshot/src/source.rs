@@ -8,7 +8,7 @@ use db_read::SqliteSession;
 use postgres::Client;
 use records::{LedgerName, PostgresRecords, SqliteRecords, Survey};
 use settings::{PostgresTarget, Resolved, Target};
-use snapshots::{Content, Error, Progress, postgres as pg, sqlite};
+use snapshots::{Content, Error, Progress, Stop, postgres as pg, sqlite};
 
 use crate::failure::failed;
 use crate::{TOOL, libpq};
@@ -81,6 +81,7 @@ impl<'a> Source<'a> {
         folder: &Path,
         allowed: &dyn Fn(&Survey) -> bool,
         progress: Progress<'_>,
+        stop: &Stop,
     ) -> Result<Taken, Failure> {
         let survey = self.survey()?;
         let ledger = self.ledger;
@@ -98,6 +99,7 @@ impl<'a> Source<'a> {
                     folder,
                     own: &|name| name.starts_with("lockstep_") || own.iter().any(|own| own == name),
                     progress,
+                    stop,
                 });
                 session.close();
                 Ok(Taken::Whole(survey, Box::new(content.map_err(failed)?)))
@@ -124,6 +126,7 @@ impl<'a> Source<'a> {
                     },
                     patience: pg::Patience::default(),
                     progress,
+                    stop,
                 });
                 match (content, seen) {
                     (Err(Error::GivenUp), Some(Ok(survey))) => Ok(Taken::Refused(survey)),

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use snapshots::Stop;
 use snapshots::postgres::{self as pg, Patience};
 use snapshots::publish::Partial;
 
@@ -38,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         in_snapshot: &mut |_| true,
         patience: Patience::default(),
         progress: &|_, _, _| {},
+        stop: &Stop::default(),
     })?;
     Ok(())
 }

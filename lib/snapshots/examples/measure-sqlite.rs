@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags};
 use snapshots::publish::Partial;
-use snapshots::sqlite;
+use snapshots::{Stop, sqlite};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         folder: partial.path(),
         own: &|_| false,
         progress: &|_, _, _| {},
+        stop: &Stop::default(),
     })?;
     Ok(())
 }

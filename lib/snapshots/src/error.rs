@@ -72,6 +72,9 @@ pub enum Error {
         source: getrandom::Error,
     },
 
+    #[error("cannot take the snapshot: ended by a signal; nothing was published")]
+    Stopped,
+
     #[error("cannot read the source database: {act}")]
     SourceSqlite {
         act: &'static str,
@@ -191,7 +194,8 @@ impl Error {
             return Cause::Refused;
         }
         match self {
-            Error::NoSpace { .. }
+            Error::Stopped
+            | Error::NoSpace { .. }
             | Error::NoRight { .. }
             | Error::RowSecurity { .. }
             | Error::NoPgDump { .. }

@@ -11,12 +11,14 @@ pub mod postgres;
 mod progress;
 pub mod publish;
 pub mod sqlite;
+mod stop;
 pub mod storage;
 pub mod verify;
 
 pub use error::{Cause, Error};
 pub use manifest::{Content, Manifest};
 pub use progress::{Phase, Progress};
+pub use stop::{Running, Stop};
 
 use sha2::{Digest as _, Sha256};
 

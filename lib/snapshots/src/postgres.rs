@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::fp1::{self, Digest};
 use crate::manifest::{self, Content, Database, Sequence, TableClass};
 use crate::progress::Progress;
+use crate::stop::Stop;
 use crate::storage;
 
 /// The artefact's name in the snapshot's folder.
@@ -69,6 +70,8 @@ pub struct Request<'a> {
     pub patience: Patience,
     /// Told how far it is.
     pub progress: Progress<'a>,
+    /// Ends it, and `pg_dump`, when somebody asks.
+    pub stop: &'a Stop,
 }
 
 /// Dumps the database as of one moment into the folder, digests the rows as they pass, compresses
@@ -82,14 +85,21 @@ pub struct Request<'a> {
 /// Before anything is dumped: [`Error::NoRight`], [`Error::RowSecurity`], [`Error::WrongPgDump`],
 /// [`Error::NoPgDump`], [`Error::Locked`], [`Error::TablesKeepChanging`], [`Error::GivenUp`],
 /// [`Error::NoSpace`].
-/// Then [`Error::PgDump`], [`Error::Archive`], [`Error::DumpDiffers`], [`Error::Server`], and
+/// At any time [`Error::Stopped`]. Then [`Error::PgDump`], [`Error::Archive`], [`Error::DumpDiffers`], [`Error::Server`], and
 /// those of files.
 pub fn snapshot(request: &mut Request<'_>) -> Result<Content, Error> {
+    let result = take(request);
+    // Whatever the end that was asked for looked like from here.
+    request.stop.check()?;
+    result
+}
+
+fn take(request: &mut Request<'_>) -> Result<Content, Error> {
     pin(request.client)?;
     let program = find(request.pg_dump, catalog::major(request.client)?)?;
     let mut attempt = 1;
     loop {
-        let held = hold::hold(request.client, request.own, request.patience)?;
+        let held = hold::hold(request.client, request.own, request.patience, request.stop)?;
         let result = dump_held(request, &program, held);
         let client = &mut *request.client;
         let tried = match result {
@@ -158,6 +168,7 @@ fn dump_held(request: &mut Request<'_>, program: &PgDump, held: Held) -> Result<
         folder: request.folder,
         name: FILE_NAME,
         progress: request.progress,
+        stop: request.stop,
     };
     let mut writer = buckets::Writer::create(request.folder)?;
     let dumped = match dump.run(|stream| rows::digest_archive(stream, &held.listing, &mut writer)) {

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::fp1::{self, Accumulator};
 use crate::manifest::{self, Content, Database, Engine};
 use crate::progress::{Phase, Progress};
+use crate::stop::Stop;
 use crate::storage;
 
 /// The artefact's name in the snapshot's folder.
@@ -28,6 +29,9 @@ pub const FILE_NAME: &str = "database.sqlite.zst";
 
 const RAW_NAME: &str = "database.sqlite";
 const READ_BYTES: usize = 1 << 18;
+
+/// Steps of SQLite's virtual machine after which it is looked whether somebody asked for an end.
+const STEPS_BETWEEN_LOOKS: i32 = 100_000;
 
 /// What to back up, and where to.
 pub struct Request<'a> {
@@ -41,6 +45,8 @@ pub struct Request<'a> {
     pub own: &'a dyn Fn(&str) -> bool,
     /// Told how far it is.
     pub progress: Progress<'a>,
+    /// Ends it when somebody asks.
+    pub stop: &'a Stop,
 }
 
 /// Copies the source as of one moment into the folder, digests the copy, compresses it and reads
@@ -52,17 +58,27 @@ pub struct Request<'a> {
 /// # Errors
 ///
 /// [`Error::NoSpace`] before anything is written; [`Error::SourceSqlite`], [`Error::CopySqlite`],
-/// [`Error::CopyRestarted`], [`Error::CopyDiffers`], [`Error::TableSqlite`], and those of files.
+/// [`Error::CopyRestarted`], [`Error::CopyDiffers`], [`Error::TableSqlite`], [`Error::Stopped`], and
+/// those of files.
 pub fn snapshot(request: &Request<'_>) -> Result<Content, Error> {
+    let result = take(request);
+    // Whatever the end that was asked for looked like from here.
+    request.stop.check()?;
+    result
+}
+
+fn take(request: &Request<'_>) -> Result<Content, Error> {
     storage::require_free(request.folder, copy::bytes_needed(request.source)?)?;
     let raw = request.folder.join(RAW_NAME);
     let consistent_at = Timestamp::now();
-    let copied = copy::copy(request.source, &raw, request.progress)?;
+    let copied = copy::copy(request.source, &raw, request.progress, request.stop)?;
 
     let folder = request.folder;
     let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));
+    let asked = request.stop;
+    let ended = || stop.load(Ordering::Relaxed) || asked.asked();
     let (digested, compressed) = thread::scope(|scope| {
-        let compressing = scope.spawn(|| compress(folder, &raw, &stop, &done));
+        let compressing = scope.spawn(|| compress(folder, &raw, &ended, &done));
         let digested = digest_copy(request, &raw, &done);
         stop.store(digested.is_err(), Ordering::Relaxed);
         let joined = compressing.join();
@@ -115,7 +131,13 @@ struct Digested {
 }
 
 fn digest_copy(request: &Request<'_>, raw: &Path, done: &AtomicU64) -> Result<Digested, Error> {
-    let copy = open_copy(raw)?;
+    let mut copy = open_copy(raw)?;
+    let stop = request.stop.clone();
+    copy.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || stop.asked()))
+        .map_err(|source| Error::CopySqlite {
+            act: "open the copy",
+            source,
+        })?;
     let warnings = copy::check(&copy, raw)?;
     let listing = list(&copy, request.own).map_err(|source| Error::CopySqlite {
         act: "list its tables",
@@ -165,14 +187,14 @@ fn digest_copy(request: &Request<'_>, raw: &Path, done: &AtomicU64) -> Result<Di
 fn compress(
     folder: &Path,
     raw: &Path,
-    stop: &AtomicBool,
+    ended: &(dyn Fn() -> bool + Sync),
     done: &AtomicU64,
 ) -> Result<Compressed, Error> {
     let mut source = fs::File::open(raw).map_err(Error::read(raw))?;
     let size = source.metadata().map_err(Error::read(raw))?.len();
     let feed = |frame: &mut Frame<'_>| {
         let mut buffer = vec![0; READ_BYTES];
-        while !stop.load(Ordering::Relaxed) {
+        while !ended() {
             let count = source.read(&mut buffer).map_err(Error::read(raw))?;
             if count == 0 {
                 break;

@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use snapshots::fp1::Accumulator;
 use snapshots::manifest::TableClass;
 use snapshots::publish::{Leftover, Partial, short_id, snapshot_name, sweep};
-use snapshots::{Cause, Error, Manifest, Phase, Progress, buckets, manifest, sqlite, verify};
+use snapshots::{Cause, Error, Manifest, Phase, Progress, Stop, buckets, manifest, sqlite, verify};
 use tempfile::TempDir;
 
 const SILENT: Progress<'static> = &|_, _, _| {};
@@ -43,6 +43,7 @@ fn take(database: &Path, parent: &Path, progress: Progress<'_>) -> Result<PathBu
         folder: partial.path(),
         own: &|name| name.starts_with("lockstep_"),
         progress,
+        stop: &Stop::default(),
     })?;
     let manifest = Manifest {
         format: manifest::FORMAT.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,6 +12,7 @@ use super::program::{PasswordFile, PgDump, Server};
 use crate::compressed::{self, Compressed, Frame};
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
+use crate::stop::{Running, Stop};
 
 /// Bytes that are read, digested and compressed at once.
 const READ_BYTES: usize = 1 << 18;
@@ -31,6 +32,7 @@ pub(super) struct Dump<'a> {
     pub(super) folder: &'a Path,
     pub(super) name: &'a str,
     pub(super) progress: Progress<'a>,
+    pub(super) stop: &'a Stop,
 }
 
 /// What came out, besides what `read` returned.
@@ -83,7 +85,7 @@ impl Dump<'_> {
             drop(stream);
             // Before the end of the stream it is still writing, to nobody.
             let status = if ended {
-                running.child.wait()
+                running.wait()
             } else {
                 running.kill()
             };
@@ -138,12 +140,15 @@ impl Dump<'_> {
         if let Some(password) = password {
             command.env("PGPASSFILE", &password.path);
         }
-        let child = command.spawn().map_err(|error| self.not_started(error))?;
-        if let Some(stdout) = &child.stdout {
+        let running = self
+            .stop
+            .spawn(&mut command)
+            .map_err(|error| self.not_started(error))?;
+        if let Some(stdout) = &running.child.stdout {
             // A larger pipe means fewer turns between the two processes; it works without.
             let _ = rustix::pipe::fcntl_setpipe_size(stdout, 1 << 20);
         }
-        Ok(Running { child })
+        Ok(running)
     }
 
     fn not_started(&self, source: io::Error) -> Error {
@@ -166,25 +171,6 @@ fn compress(
     };
     // Reading back keeps up with the dump, whose own progress is told.
     compressed::write(folder, name, None, &AtomicU64::new(0), feed)
-}
-
-/// A child process that does not outlive this.
-struct Running {
-    child: Child,
-}
-
-impl Running {
-    fn kill(&mut self) -> io::Result<std::process::ExitStatus> {
-        // It may have ended by itself; then there is nothing to kill.
-        let _ = self.child.kill();
-        self.child.wait()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.kill();
-    }
 }
 
 /// The dump as it passes: each buffer that is read goes to the compressor as well.

@@ -12,6 +12,7 @@ use postgres::error::SqlState;
 
 use super::catalog::{self, Listing, Own, server};
 use crate::error::Error;
+use crate::stop::Stop;
 
 /// What an open transaction holds: a lock on every table, and its exported snapshot.
 #[derive(Debug)]
@@ -56,10 +57,16 @@ enum Attempt {
 /// Begins the transaction, locks every table that a dump reads, exports the snapshot.
 ///
 /// Leaves the transaction open; after an error it is ended.
-pub(super) fn hold(client: &mut Client, own: Own<'_>, patience: Patience) -> Result<Held, Error> {
+pub(super) fn hold(
+    client: &mut Client,
+    own: Own<'_>,
+    patience: Patience,
+    stop: &Stop,
+) -> Result<Held, Error> {
     let attempts = patience.attempts.max(1);
     let mut attempt = 1;
     loop {
+        stop.check()?;
         let listing = readable(catalog::list(client, own)?)?;
         let tables = listing.tables.len();
         let result = try_hold(client, own, listing, patience);

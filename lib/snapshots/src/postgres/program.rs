@@ -1,6 +1,7 @@
 //! Which `pg_dump` to run, and how it reaches the server.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -159,21 +160,31 @@ impl Server {
         parts.join(" ")
     }
 
-    /// Writes the password file, readable by its owner alone.
+    /// Writes the password file, readable by its owner alone: in memory, so that nothing is left
+    /// of it however this process ends; in `folder` where the system can't.
     pub(super) fn write_password(&self, folder: &Path) -> Result<Option<PasswordFile>, Error> {
-        use std::io::Write as _;
         let Some(password) = &self.password else {
             return Ok(None);
         };
         if password.contains(['\n', '\r', '\0']) {
             return Err(Error::Password);
         }
-        let path = folder.join(".pgpass");
-        let mut file = new_file(&path)?;
-        let password_file = PasswordFile { path };
+        let mut password_file = match in_memory() {
+            Some(in_memory) => in_memory,
+            None => {
+                let path = folder.join(".pgpass");
+                PasswordFile {
+                    file: new_file(&path)?,
+                    path,
+                    on_disk: true,
+                }
+            }
+        };
         let escaped = password.replace('\\', "\\\\").replace(':', "\\:");
-        file.write_all(format!("*:*:*:*:{escaped}\n").as_bytes())
-            .map_err(Error::write(&password_file.path))?;
+        let written = password_file
+            .file
+            .write_all(format!("*:*:*:*:{escaped}\n").as_bytes());
+        written.map_err(Error::write(&password_file.path))?;
         Ok(Some(password_file))
     }
 }
@@ -182,14 +193,50 @@ impl Server {
 #[derive(Debug)]
 pub(super) struct PasswordFile {
     pub(super) path: PathBuf,
+    file: File,
+    on_disk: bool,
 }
 
 impl Drop for PasswordFile {
     fn drop(&mut self) {
-        // It lies in the temporary folder, which is removed or published without it: publishing
-        // counts its files.
-        let _ = fs::remove_file(&self.path);
+        if self.on_disk {
+            // It lies in the temporary folder, which is removed, or not published with it: what is
+            // read back before has no file that the manifest does not name.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// An empty file without a name on any disk. Its path is good for processes of the same user as
+/// long as it is open here.
+#[cfg(target_os = "linux")]
+fn in_memory() -> Option<PasswordFile> {
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
+
+    let file = File::from(memfd_create("pgpass", MemfdFlags::CLOEXEC).ok()?);
+    // libpq reads no password file that others may read.
+    fchmod(&file, Mode::RUSR | Mode::WUSR).ok()?;
+    let path = PathBuf::from(format!(
+        "/proc/{}/fd/{}",
+        std::process::id(),
+        file.as_raw_fd()
+    ));
+    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    // Without /proc, or with that of another container, the path leads nowhere or elsewhere.
+    let found = fs::metadata(&path).ok().map(identity);
+    (found == file.metadata().ok().map(identity)).then_some(PasswordFile {
+        path,
+        file,
+        on_disk: false,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory() -> Option<PasswordFile> {
+    None
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
 use crate::publish::new_file;
+use crate::stop::Stop;
 
 /// Pages per step: with the usual 4 KiB, 4 MiB between two progress reports.
 const STEP_PAGES: i32 = 1000;
@@ -43,6 +44,7 @@ pub(super) fn copy(
     source: &Connection,
     to: &Path,
     progress: Progress<'_>,
+    stop: &Stop,
 ) -> Result<Copied, Error> {
     new_file(to)?;
     let reading = |act| move |error| Error::SourceSqlite { act, source: error };
@@ -72,6 +74,7 @@ pub(super) fn copy(
     let backup = Backup::new(source, &mut target).map_err(writing("begin"))?;
     let mut remaining = None;
     loop {
+        stop.check()?;
         let result = backup.step(STEP_PAGES).map_err(writing("copy its pages"))?;
         let at = backup.progress();
         if remaining.is_some_and(|before| at.remaining > before) {

@@ -1,114 +1,12 @@
-//! The built program against real databases.
-
-#![allow(
-    clippy::unwrap_used,
-    reason = "a fixture that cannot be had fails the test"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use rusqlite::Connection;
-use serde_json::Value;
 use snapshots::{Manifest, postgres as pg, sqlite, verify};
 use tempfile::TempDir;
 use tests::pgbouncer::Pgbouncer;
 use tests::postgres_server::{PASSWORD, PASSWORD_ENCODED, Server};
 
-const UUID: &str = "6f1c2a34-0000-4000-8000-000000000001";
-
-const SETTINGS: &str = "[environments.dev]\nprotected = false\n[environments.production]\n\
-    [backup]\ndir = \"backups\"\n";
-
-/// A folder with settings and a SQLite database that is marked.
-struct Project {
-    dir: TempDir,
-}
-
-impl Project {
-    fn new(environment: &str, protected: bool) -> Project {
-        let dir = TempDir::new().unwrap();
-        fs::write(dir.path().join("lockstep.toml"), SETTINGS).unwrap();
-        let path = dir.path().join("app.db");
-        let connection = Connection::open(&path).unwrap();
-        connection
-            .execute_batch(
-                "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);
-                 INSERT INTO note (text) VALUES ('one'), ('two'), ('three');
-                 CREATE TABLE lockstep_environment (id INTEGER PRIMARY KEY, name TEXT, protected
-                    INTEGER, uuid TEXT, endpoint TEXT, marked_at TEXT, marked_by TEXT) STRICT;",
-            )
-            .unwrap();
-        let endpoint = fs::canonicalize(&path)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
-        connection
-            .execute(
-                "INSERT INTO lockstep_environment VALUES (1, ?1, ?2, ?3, ?4, 'then', 'somebody')",
-                (environment, protected, UUID, endpoint),
-            )
-            .unwrap();
-        Project { dir }
-    }
-
-    fn settings(&self, more: &str) {
-        fs::write(
-            self.dir.path().join("lockstep.toml"),
-            format!("{SETTINGS}{more}"),
-        )
-        .unwrap();
-    }
-
-    fn database(&self) -> Connection {
-        Connection::open(self.dir.path().join("app.db")).unwrap()
-    }
-
-    /// Exit code and result; every variable of this machine but PATH is kept away.
-    fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> (i32, Value) {
-        let output = Command::new(env!("CARGO_BIN_EXE_backup-snapshot"))
-            .current_dir(self.dir.path())
-            .args(["--format", "json"])
-            .args(args)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        let all = format!("{}{said}", String::from_utf8_lossy(&output.stdout));
-        assert!(
-            !all.contains(PASSWORD) && !all.contains(PASSWORD_ENCODED),
-            "{all}"
-        );
-        let result = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));
-        (output.status.code().unwrap(), result)
-    }
-
-    fn dev(&self, args: &[&str]) -> (i32, Value) {
-        self.run(args, &[("LOCKSTEP_ENV", "dev")])
-    }
-
-    fn snapshots(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.dir.path().join("backups")) else {
-            return Vec::new();
-        };
-        entries.map(|entry| entry.unwrap().path()).collect()
-    }
-}
-
-const CI: [(&str, &str); 2] = [("CI", "true"), ("LOCKSTEP_ENV", "production")];
-
-/// The ids of the checks with a status.
-fn checks(result: &Value, status: &str) -> Vec<String> {
-    let findings = result["findings"].as_array().unwrap().iter();
-    let found = findings.filter(|finding| finding["status"] == status);
-    found
-        .map(|finding| finding["check"].as_str().unwrap().to_owned())
-        .collect()
-}
+use crate::support::{CI, Project, UUID, checks, marked, url_file};
 
 #[test]
 fn a_snapshot_holds_the_database_and_its_result_what_a_deployment_asks_for() {
@@ -260,29 +158,6 @@ fn what_a_killed_run_left_is_removed_and_named() {
         "{result:#}"
     );
     assert!(!left.exists());
-}
-
-/// A marked database on the shared server; its URL.
-fn marked(server: &Server) -> String {
-    let database = server.create_database();
-    let mark = format!(
-        "CREATE TABLE note (id int PRIMARY KEY, text text); INSERT INTO note VALUES (1, 'one');
-         CREATE SCHEMA lockstep; CREATE TABLE lockstep.environment (id int, name text, protected
-            bool, uuid text, system_identifier text, database_oid text, endpoint text,
-            marked_at text, marked_by text);
-         INSERT INTO lockstep.environment VALUES (1, 'dev', false, '{UUID}', NULL, NULL,
-            'localhost:{}', 'then', 'somebody')",
-        server.port()
-    );
-    server.connect(&database).batch_execute(&mark).unwrap();
-    server.url(&database)
-}
-
-fn url_file(project: &Project, url: &str) -> String {
-    let path = project.dir.path().join("url");
-    fs::write(&path, url).unwrap();
-    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    path.to_str().unwrap().to_owned()
 }
 
 #[test]

@@ -1,0 +1,10 @@
+//! The built program against real databases.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be had fails the test"
+)]
+
+mod backup;
+mod ended;
+mod support;
