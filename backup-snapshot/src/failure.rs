@@ -41,7 +41,8 @@ fn remedy(error: &Error) -> Option<String> {
             "try again once the change of the schema is done"
         }
         Error::CopyDiffers { .. } => {
-            "keep a copy of the file as it is, and restore the newest snapshot"
+            "keep the file as it is; look for faults of the disk, and at what PRAGMA integrity_check and \
+             sqlite3's .recover say of a copy of it"
         }
         Error::SecretFile { .. } => "leave it out of [backup] files, or move the secret out of it",
         Error::FileOutside { .. } => "name files beside lockstep.toml or below it only",

@@ -412,6 +412,72 @@ fn rows_that_break_a_constraint_are_backed_up_with_a_warning() {
 }
 
 #[test]
+fn what_only_the_application_can_judge_is_backed_up_with_warnings() {
+    let dir = TempDir::new().unwrap();
+    let cases = [
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT);
+             CREATE VIRTUAL TABLE f4 USING fts4 (content='t', x);
+             INSERT INTO t VALUES (1, 'hello'), (2, 'world');
+             INSERT INTO f4 (docid, x) VALUES (1, 'hello');",
+            "FTS4",
+        ),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT);
+             CREATE VIRTUAL TABLE f5 USING fts5 (x); INSERT INTO f5 VALUES ('hello');
+             UPDATE f5_content SET c0 = 'other';",
+            "f5",
+        ),
+        (
+            "CREATE TABLE t (a); INSERT INTO t VALUES ('5'); PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a INT)';",
+            "TEXT value in t.a",
+        ),
+        (
+            "CREATE TABLE t (a); INSERT INTO t VALUES (5); PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a TEXT)';",
+            "NUMERIC value in t.a",
+        ),
+        (
+            "CREATE TABLE t (a); INSERT INTO t VALUES ('text'); PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a INT) STRICT';",
+            "non-INT value in t.a",
+        ),
+    ];
+    for (place, (sql, warning)) in cases.into_iter().enumerate() {
+        let path = dir.path().join(format!("{place}.db"));
+        create(&path, sql);
+        let snapshot = take(&path, dir.path(), SILENT).unwrap();
+        let warnings = Manifest::read(&snapshot).unwrap().content.warnings;
+        assert!(
+            matches!(&warnings[..], [line] if line.contains(warning)),
+            "{sql}: {warnings:?}"
+        );
+    }
+}
+
+#[test]
+fn a_collation_of_the_application_s_own_keeps_no_table_out() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("app.db");
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .create_collation("backwards", |a, b| b.cmp(a))
+        .unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE t (a TEXT COLLATE backwards UNIQUE);
+             CREATE TABLE w (a TEXT COLLATE backwards PRIMARY KEY) WITHOUT ROWID;
+             INSERT INTO t VALUES ('1'), ('2'), ('3'); INSERT INTO w SELECT a FROM t;",
+        )
+        .unwrap();
+    let snapshot = take(&path, dir.path(), SILENT).unwrap();
+    let manifest = Manifest::read(&snapshot).unwrap();
+    assert_eq!(manifest.rows(), 6);
+    assert!(manifest.content.warnings.is_empty());
+}
+
+#[test]
 fn a_manifest_of_another_format_is_refused() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("app.db");
