@@ -19,6 +19,7 @@ use crate::Found;
 use crate::expected::{Expected, Source};
 
 mod postgres;
+mod shared;
 mod sqlite;
 mod stop;
 
@@ -192,6 +193,20 @@ fn manner(set: &Set, migration: &Migration) -> Result<Manner, Fault> {
             | Hindrance::NoEffectInTransaction
             | Hindrance::ReleasesLock => {}
         }
+    }
+    if let Some(statement) = shared::first(set.dialect, &script, migration) {
+        // Further words may be a password.
+        let text = migration.up[statement.range.clone()].split_whitespace();
+        let begin = text.take(3).collect::<Vec<_>>().join(" ");
+        return Err(Fault {
+            line: Some(migration.up_line + statement.line - 1),
+            remedy: Some("compare with a recorded schema instead".to_owned()),
+            ..Fault::of(
+                set,
+                migration,
+                format!("{begin} …: it can't be replayed, for it reaches beyond its database"),
+            )
+        });
     }
     Ok(Manner {
         script,

@@ -103,7 +103,7 @@ impl ScratchServer {
 
     /// Migrations change more than the database that they run in: roles, settings of databases and
     /// of the server. So a protected database's server is no place for them, nor is one whose named
-    /// database is protected itself.
+    /// database is protected itself, or may be: it has tables, and no mark.
     fn refuse_the_targets(&mut self, found: &Found) -> Result<(), Failure> {
         let refused = |why: &str| {
             Failure::new(
@@ -121,8 +121,19 @@ impl ScratchServer {
         let mark = records.mark().map_err(|error| on_scratch(error.into()))?;
         let place = records.place(&self.target, &self.link.endpoint);
         let place = place.map_err(|error| on_scratch(error.into()))?;
-        if mark.is_some_and(|mark| mark.protected) {
-            return Err(refused("the database that it names is protected"));
+        let tables = records.tables(1);
+        let tables = tables.map_err(|error| on_scratch(error.into()))?;
+        match mark {
+            Some(mark) if mark.protected => {
+                return Err(refused("the database that it names is protected"));
+            }
+            None if !tables.is_empty() => {
+                return Err(refused(
+                    "the database that it names has tables, and no mark that says unprotected",
+                )
+                .remedy("name an empty database of a server where nothing is to be lost"));
+            }
+            _ => {}
         }
         let rows = self
             .link

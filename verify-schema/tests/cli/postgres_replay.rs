@@ -285,6 +285,50 @@ fn a_protected_databases_own_server_is_no_scratch_server() {
         .run()
         .exits(2)
         .says("the database that it names is protected");
+
+    // It may be somebody's who never marked it.
+    let unmarked = Database::on(scratch(), "CREATE TABLE t (a int)");
+    replay.scratch = unmarked.url.clone();
+    replay
+        .run()
+        .exits(2)
+        .says("has tables, and no mark that says unprotected")
+        .says("name an empty database");
+    let unprotected = Database::on(
+        scratch(),
+        &format!("CREATE TABLE t (a int); {}", mark(false)),
+    );
+    replay.scratch = unprotected.url.clone();
+    replay.run().exits(0);
+}
+
+#[test]
+fn what_reaches_beyond_its_database_is_not_run() {
+    let victim = scratch().create_database();
+    let mut admin = scratch().connect("postgres");
+    admin.batch_execute("CREATE ROLE bystander").unwrap();
+    for text in [
+        format!("-- lockstep: no-transaction\nDROP DATABASE IF EXISTS {victim};\n"),
+        "CREATE TABLE t (a int);\nALTER ROLE bystander SET work_mem = '1MB';\n".to_owned(),
+        "\nDO $$ BEGIN ALTER ROLE bystander LOGIN; END $$;\n".to_owned(),
+    ] {
+        let replay = Replay::recorded(&[("0001_it.sql", &text)]);
+        let ran = replay.run();
+        ran.exits(1)
+            .says("FAIL migrations-replayable migrations/0001_it.sql: ")
+            .says("it can't be replayed, for it reaches beyond its database")
+            .says("  at: migrations/0001_it.sql:2\n");
+        check_dropped(&ran);
+    }
+    let row = admin
+        .query_one(
+            "SELECT rolconfig IS NULL AND NOT rolcanlogin,
+                EXISTS (SELECT FROM pg_database WHERE datname = $1::text)
+             FROM pg_roles WHERE rolname = 'bystander'",
+            &[&victim],
+        )
+        .unwrap();
+    assert!(row.get::<_, bool>(0) && row.get::<_, bool>(1));
 }
 
 #[test]
