@@ -552,6 +552,36 @@ fn each_property_that_differs_is_one_finding() {
             "domain-as-expected",
             "public.m",
         ),
+        (
+            "CREATE TABLE r (x int REFERENCES p)",
+            "CREATE TABLE r (x int REFERENCES p); ALTER TABLE p DISABLE TRIGGER ALL",
+            "foreign-key-as-expected",
+            "public.r.r_x_fkey",
+        ),
+        (
+            "CREATE TABLE r (x int REFERENCES p)",
+            "CREATE TABLE r (x int REFERENCES p); ALTER TABLE r DISABLE TRIGGER ALL",
+            "foreign-key-as-expected",
+            "public.r.r_x_fkey",
+        ),
+        (
+            "CREATE TABLE q (x int) PARTITION BY LIST (x); CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1); ALTER TABLE q ADD FOREIGN KEY (x) REFERENCES p",
+            "CREATE TABLE q (x int) PARTITION BY LIST (x); CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1); ALTER TABLE q ADD FOREIGN KEY (x) REFERENCES p; ALTER TABLE q1 DISABLE TRIGGER ALL",
+            "foreign-key-as-expected",
+            "public.q.q_x_fkey",
+        ),
+        (
+            "CREATE TABLE q (x int) PARTITION BY LIST (x); CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1); CREATE TRIGGER g BEFORE INSERT ON q FOR EACH ROW EXECUTE FUNCTION f()",
+            "CREATE TABLE q (x int) PARTITION BY LIST (x); CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1); CREATE TRIGGER g BEFORE INSERT ON q FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE q1 DISABLE TRIGGER g",
+            "trigger-declared",
+            "public.q1.g",
+        ),
+        (
+            "CREATE RULE ru AS ON DELETE TO t DO INSTEAD NOTHING",
+            "CREATE RULE ru AS ON DELETE TO t DO INSTEAD NOTHING; ALTER TABLE t DISABLE RULE ru",
+            "rule-as-expected",
+            "public.t.ru",
+        ),
         ("CREATE EXTENSION citext", "", "extension-present", "citext"),
     ] {
         let expected_schema = database.again(&format!("{before} {expected}"));

@@ -54,10 +54,19 @@ LEFT JOIN pg_catalog.pg_namespace AS cn ON cn.oid = co.collnamespace
 WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// Constraints of the tables given by oid, but for those that a parent table hands down. NOT NULL,
-/// a constraint since PostgreSQL 18, belongs to the column.
+/// a constraint since PostgreSQL 18, belongs to the column. What enforces a foreign key are triggers,
+/// those of its partitions included; where one does not fire as usual, the definition says so.
 pub(super) const CONSTRAINTS: &str = "
+WITH RECURSIVE unusual (constraint_oid, relation, state) AS (
+    SELECT t.tgconstraint, t.tgrelid, t.tgenabled FROM pg_catalog.pg_trigger AS t
+    WHERE t.tgisinternal AND t.tgenabled <> 'O' AND t.tgconstraint <> 0
+    UNION SELECT k.conparentid, u.relation, u.state FROM unusual AS u
+    JOIN pg_catalog.pg_constraint AS k ON k.oid = u.constraint_oid WHERE k.conparentid <> 0)
 SELECT c.conrelid, c.conname::text AS name, c.contype::text AS kind,
-    pg_get_constraintdef(c.oid) AS definition
+    pg_get_constraintdef(c.oid) || coalesce((SELECT string_agg(DISTINCT ' TRIGGERS '
+            || CASE u.state WHEN 'D' THEN 'DISABLED' WHEN 'R' THEN 'REPLICA' ELSE 'ALWAYS' END
+            || ' ON ' || u.relation::regclass::text, '')
+        FROM unusual AS u WHERE u.constraint_oid = c.oid), '') AS definition
 FROM pg_catalog.pg_constraint AS c
 WHERE c.conrelid = ANY ($1::oid[]) AND c.contype IN ('p', 'u', 'c', 'f', 'x')
     AND c.conparentid = 0 AND (c.conislocal OR c.coninhcount = 0)";
@@ -73,15 +82,17 @@ WHERE i.indrelid = ANY ($1::oid[]) AND NOT c.relispartition
     AND (NOT i.indisvalid OR NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
         WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')))";
 
-/// Triggers of the relations given by oid, but for those that a parent table hands down and those
-/// that run a function of Lockstep.
+/// Triggers of the relations given by oid, but for those that run a function of Lockstep and those
+/// that a parent table hands down and that fire as its own do.
 pub(super) const TRIGGERS: &str = "
 SELECT t.tgrelid, t.tgname::text AS name, pg_get_triggerdef(t.oid) AS definition,
     t.tgenabled::text AS enabled
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-WHERE t.tgrelid = ANY ($1::oid[]) AND NOT t.tgisinternal AND t.tgparentid = 0
+WHERE t.tgrelid = ANY ($1::oid[]) AND NOT t.tgisinternal
+    AND t.tgenabled IS DISTINCT FROM (SELECT u.tgenabled FROM pg_catalog.pg_trigger AS u
+        WHERE u.oid = t.tgparentid)
     AND n.nspname <> 'lockstep'";
 
 /// Row security policies of the tables given by oid; role 0 is PUBLIC.
@@ -96,7 +107,9 @@ WHERE p.polrelid = ANY ($1::oid[])";
 
 /// Rewrite rules of the relations given by oid, but for those that make a view.
 pub(super) const RULES: &str = "
-SELECT r.ev_class, r.rulename::text AS name, pg_get_ruledef(r.oid) AS definition
+SELECT r.ev_class, r.rulename::text AS name, pg_get_ruledef(r.oid)
+        || CASE r.ev_enabled WHEN 'D' THEN ' DISABLED' WHEN 'R' THEN ' REPLICA'
+            WHEN 'A' THEN ' ALWAYS' ELSE '' END AS definition
 FROM pg_catalog.pg_rewrite AS r
 WHERE r.ev_class = ANY ($1::oid[]) AND r.rulename <> '_RETURN'";
 
