@@ -50,6 +50,7 @@ pub(crate) struct Property {
 pub(crate) fn facts(schema: &Schema) -> BTreeMap<Key, Fact> {
     let mut facts = Facts {
         engine: schema.engine,
+        names: names(schema),
         all: BTreeMap::new(),
     };
     for name in &schema.schemas {
@@ -94,6 +95,9 @@ pub(crate) fn facts(schema: &Schema) -> BTreeMap<Key, Fact> {
 
 struct Facts {
     engine: Engine,
+    /// The names of tables, their columns and what else stands under them, in lower case: for SQLite
+    /// what is in double quotes is a string where it is none of them.
+    names: BTreeSet<String>,
     all: BTreeMap<Key, Fact>,
 }
 
@@ -107,7 +111,7 @@ impl Facts {
 
     fn canonical(&self, text: &str) -> String {
         match self.engine {
-            Engine::Sqlite => sqlite::canonical(text),
+            Engine::Sqlite => sqlite::canonical(text, &self.names),
             // A body written with other line ends is the same.
             Engine::Postgresql => text.trim().replace("\r\n", "\n"),
         }
@@ -238,6 +242,19 @@ impl Facts {
         self.triggers(&key, name, &view.triggers);
         self.definitions(&key, name, Class::Rule, &view.rules);
     }
+}
+
+fn names(schema: &Schema) -> BTreeSet<String> {
+    let mut names: Vec<&String> = schema.tables.keys().chain(schema.views.keys()).collect();
+    for table in schema.tables.values() {
+        names.extend(table.columns.keys());
+        names.extend(table.indexes.keys());
+        names.extend(table.triggers.keys());
+    }
+    for view in schema.views.values() {
+        names.extend(view.triggers.keys());
+    }
+    names.iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
 fn plain(name: &'static str, text: &str) -> Property {

@@ -37,6 +37,42 @@ fn check_one(expected: &str, actual: &str, kind: &str, subject: &str) {
     assert_ne!(digest(&expected), digest(&actual));
 }
 
+#[test]
+fn a_string_in_double_quotes_keeps_its_case() {
+    for (kind, one) in [
+        (
+            "table-as-expected",
+            "CREATE TABLE t (a CHECK (a IN (\"Draft\", \"Sent\")))",
+        ),
+        ("column-as-expected", "CREATE TABLE t (a DEFAULT \"Draft\")"),
+        ("column-as-expected", "CREATE TABLE t (a DEFAULT Draft)"),
+        (
+            "view-as-expected",
+            "CREATE TABLE t (a); CREATE VIEW v AS SELECT a = \"Draft\" FROM t",
+        ),
+        (
+            "index-as-expected",
+            "CREATE TABLE t (a); CREATE INDEX i ON t (a) WHERE a = 'Draft'",
+        ),
+        (
+            "trigger-as-expected",
+            "CREATE TABLE t (a); CREATE TRIGGER g AFTER INSERT ON t
+             BEGIN UPDATE t SET a = \"Draft\"; END",
+        ),
+    ] {
+        let found = diff(&read(one), &read(&one.replace("Draft", "draft")));
+        assert!(!found.is_empty(), "{one}");
+        // A constraint without a name is found by what it says.
+        if kind != "table-as-expected" {
+            assert_eq!((found.len(), found[0].kind.id), (1, kind), "{found:#?}");
+        }
+    }
+    check_same(
+        "CREATE TABLE t (\"Status\" TEXT CHECK (\"Status\" <> ''))",
+        "CREATE TABLE T (status TEXT CHECK (STATUS <> ''))",
+    );
+}
+
 /// A schema with everything that SQLite has.
 const EVERYTHING: &str = r#"
     CREATE TABLE users (

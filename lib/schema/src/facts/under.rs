@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{Fact, Facts, Key, Property, nullability, plain};
 use crate::kinds::Class;
 use crate::name::part;
-use crate::{Column, Constraint, Index, Trigger};
+use crate::sqlite;
+use crate::{Column, Constraint, Engine, Index, Trigger};
 
 impl Facts {
     pub(super) fn under(
@@ -30,7 +31,7 @@ impl Facts {
         let properties = vec![
             self.sql("type", &column.data_type),
             nullability(column.not_null),
-            self.optional("default", column.default.as_deref()),
+            self.default(column.default.as_deref()),
             self.optional("generated", column.generated.as_deref()),
             self.optional("identity", column.identity.as_deref()),
             self.optional("collation", column.collation.as_deref()),
@@ -47,6 +48,14 @@ impl Facts {
         whole.extend(optional.map(|property| property.shown.clone()));
         whole.retain(|piece| !piece.is_empty());
         (properties, whole.join(" "))
+    }
+
+    fn default(&self, text: Option<&str>) -> Property {
+        let mut property = self.optional("default", text);
+        if let (Engine::Sqlite, Some(text)) = (self.engine, text) {
+            property.canonical = sqlite::canonical_default(text);
+        }
+        property
     }
 
     pub(super) fn optional(&self, name: &'static str, text: Option<&str>) -> Property {

@@ -14,7 +14,7 @@ use create_table::TableText;
 use definitions::{Parents, constraint, foreign_keys, index_definition, primary_key, unique};
 use queries::{IndexRow, Rows, TableRow};
 
-pub(crate) use text::canonical;
+pub(crate) use text::{canonical, canonical_default};
 
 /// Reads the main database's schema: not `temp`, not what is attached, none of SQLite's own tables,
 /// no shadow tables of virtual ones. Outside a transaction it reads in one of its own.

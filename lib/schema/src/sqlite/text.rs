@@ -1,5 +1,7 @@
 //! Stored SQL as tokens: what of a text counts when it is compared.
 
+use std::collections::BTreeSet;
+
 use sqlite3_parser::lexer::Scanner;
 use sqlite3_parser::lexer::sql::Tokenizer;
 
@@ -42,21 +44,105 @@ pub(super) fn tokens(sql: &str) -> Option<Vec<Token<'_>>> {
     }
 }
 
+/// Words after which a name comes, never a string.
+const BEFORE_NAMES: [&str; 17] = [
+    ".",
+    "AS",
+    "COLLATE",
+    "CONSTRAINT",
+    "EXISTS",
+    "FROM",
+    "INDEX",
+    "INTO",
+    "JOIN",
+    "ON",
+    "REFERENCES",
+    "SAVEPOINT",
+    "TABLE",
+    "TRIGGER",
+    "UPDATE",
+    "VIEW",
+    "WITH",
+];
+
+/// Bare words that are values of their own as a default.
+const VALUES: [&str; 6] = [
+    "NULL",
+    "TRUE",
+    "FALSE",
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+];
+
 /// The text as it compares: comments and white space dropped, keywords and names in lower case
 /// (SQLite compares names so, quoted or not), quotes around simple names dropped. Strings stay.
-pub(crate) fn canonical(sql: &str) -> String {
-    let Some(tokens) = tokens(sql) else {
+///
+/// SQLite takes what stands in double quotes for a string where nothing has that name. It does so
+/// here where it is none of `names` (in lower case), the text has no such word elsewhere, and what
+/// stands beside it asks for no name.
+pub(crate) fn canonical(sql: &str, names: &BTreeSet<String>) -> String {
+    let Some(mut tokens) = tokens(sql) else {
         return sql.split_whitespace().collect::<Vec<_>>().join(" ");
     };
-    let canonical: Vec<_> = tokens
+    // Of a trigger: SQLite knows no other ones.
+    while let Some(at) = tokens
+        .windows(3)
+        .position(|three| three[0].is("FOR") && three[1].is("EACH") && three[2].is("ROW"))
+    {
+        tokens.drain(at..at + 3);
+    }
+    let is_name = |at: usize, name: &str| {
+        let beside = |at: Option<usize>| at.and_then(|at| tokens.get(at));
+        let before = beside(at.checked_sub(1));
+        let after = beside(Some(at + 1));
+        !tokens[at].text.starts_with('"')
+            || names.contains(&name.to_ascii_lowercase())
+            || tokens.iter().any(|token| token.is(name))
+            || before.is_some_and(|token| BEFORE_NAMES.iter().any(|word| token.is(word)))
+            || before.is_some_and(|token| token.is(")"))
+            || after.is_some_and(|token| token.is(".") || token.is("AS"))
+            || tokens
+                .iter()
+                .zip(tokens.iter().skip(1))
+                .any(|(word, alias)| {
+                    word.is("AS") && unquoted(alias.text).is_some_and(|alias| alias == name)
+                })
+    };
+    let canonical = tokens
         .iter()
-        .map(|token| match unquoted(token.text) {
-            Some(name) => shown_name(&name).to_ascii_lowercase(),
+        .enumerate()
+        .map(|(at, token)| match unquoted(token.text) {
+            Some(name) if is_name(at, &name) => shown_name(&name).to_ascii_lowercase(),
+            Some(string) => literal(&string),
             None if token.text.starts_with('\'') => token.text.to_owned(),
             None => token.text.to_ascii_lowercase(),
-        })
-        .collect();
-    canonical.join(" ")
+        });
+    canonical.collect::<Vec<_>>().join(" ")
+}
+
+/// A column's default as it compares. No name can stand there: a word or what is in double quotes is
+/// a string.
+pub(crate) fn canonical_default(sql: &str) -> String {
+    match tokens(sql).as_deref() {
+        Some([word]) => {
+            let first = word.text.chars().next().unwrap_or_default();
+            let bare = first.is_alphabetic() || first == '_';
+            let blob = word.text.ends_with('\'');
+            match unquoted(word.text) {
+                Some(string) => literal(&string),
+                None if bare && !blob && !VALUES.iter().any(|value| word.is(value)) => {
+                    literal(word.text)
+                }
+                None => canonical(sql, &BTreeSet::new()),
+            }
+        }
+        _ => canonical(sql, &BTreeSet::new()),
+    }
+}
+
+fn literal(string: &str) -> String {
+    format!("'{}'", string.replace('\'', "''"))
 }
 
 /// The tokens as they stand in the text, every run of white space and comments as one space.
@@ -140,7 +226,15 @@ mod tests {
 
     #[track_caller]
     fn check_same(one: &str, other: &str, same: bool) {
-        assert_eq!(canonical(one) == canonical(other), same, "{one} | {other}");
+        let names = ["a", "b", "a b", "order", "status"]
+            .map(str::to_owned)
+            .into();
+        let (one_canonical, other_canonical) = (canonical(one, &names), canonical(other, &names));
+        assert_eq!(
+            one_canonical == other_canonical,
+            same,
+            "{one_canonical} | {other_canonical}"
+        );
     }
 
     #[test]
@@ -155,5 +249,57 @@ mod tests {
         check_same("a<>b", "a < > b", false);
         check_same("?1", "1", false);
         check_same("'unfinished", "'unfinished ", true);
+    }
+
+    #[test]
+    fn what_is_in_double_quotes_and_names_nothing_is_a_string() {
+        check_same(
+            "a IN (\"Draft\", \"Sent\")",
+            "a in (\"draft\", \"sent\")",
+            false,
+        );
+        check_same("a = \"Draft\"", "a = 'Draft'", true);
+        check_same("\"Status\" = 1", "status = 1", true);
+        check_same("[Draft] = 1", "draft = 1", true);
+        check_same(
+            "SELECT a AS \"Total\" ORDER BY \"Total\"",
+            "select a as total order by total",
+            true,
+        );
+        check_same(
+            "SELECT count(*) \"Total\" ORDER BY 1",
+            "SELECT count(*) total ORDER BY 1",
+            true,
+        );
+        check_same("SELECT \"X\".a FROM b x", "SELECT x.a FROM b X", true);
+        check_same(
+            "WITH \"C\" AS (SELECT 1) SELECT * FROM \"C\"",
+            "WITH c AS (SELECT 1) SELECT * FROM c",
+            true,
+        );
+        check_same("COLLATE \"NoCase\"", "COLLATE nocase", true);
+        check_same(
+            "CREATE TRIGGER \"Tr\" AFTER INSERT ON a FOR EACH ROW BEGIN SELECT 1; END",
+            "CREATE TRIGGER tr AFTER INSERT ON A BEGIN SELECT 1; END",
+            true,
+        );
+    }
+
+    #[test]
+    fn a_default_that_is_a_word_is_a_string() {
+        for (one, other, same) in [
+            ("Yes", "yes", false),
+            ("\"X\"", "\"x\"", false),
+            ("\"X\"", "'X'", true),
+            ("Yes", "'Yes'", true),
+            ("Current_Timestamp", "CURRENT_TIMESTAMP", true),
+            ("NULL", "null", true),
+            ("x'AB'", "X'ab'", true),
+            ("(Lower('X'))", "(lower('X'))", true),
+            ("-1", "- 1", true),
+        ] {
+            let equal = canonical_default(one) == canonical_default(other);
+            assert_eq!(equal, same, "{one} | {other}");
+        }
     }
 }
