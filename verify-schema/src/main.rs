@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contract::{Check, Failure, Report, Run, Tool};
+use contract::{Check, Class, Failure, Report, Run, Tool};
 use db_read::{Leftovers, Options, Session};
 use records::{LedgerName, RecordedSchema, Survey};
 use schema::{SCHEMA_EXISTS, Schema, Scope};
@@ -110,7 +110,7 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
         of_ledger(&found, &mut report)?
     };
     match expected {
-        Some(expected) => compare(&expected, &found.schema, &scope, &mut report),
+        Some(expected) => compare(&expected, &found.schema, &scope, &mut report)?,
         None if args.replay => {
             report.summary("the applied migrations can't be replayed");
         }
@@ -188,7 +188,12 @@ fn of_ledger(found: &Found, report: &mut Report) -> Result<Option<Expected>, Fai
     Ok(Some(expected))
 }
 
-fn compare(expected: &Expected, actual: &Schema, scope: &Scope, report: &mut Report) {
+fn compare(
+    expected: &Expected,
+    actual: &Schema,
+    scope: &Scope,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let source = expected.source.to_string();
     report.held(&EXPECTATION_KNOWN, &source);
     report.fact("expected_by", expected.source.name());
@@ -197,6 +202,15 @@ fn compare(expected: &Expected, actual: &Schema, scope: &Scope, report: &mut Rep
     }
     // It may have been recorded with a wider scope.
     let should = scope.within(&expected.schema);
+    if should.is_empty() && !expected.schema.is_empty() {
+        return Err(Failure::new(
+            Class::Usage,
+            format!(
+                "cannot compare: nothing that {source} names is left by schemas and ignore in [schema]"
+            ),
+        )
+        .remedy("correct schemas and ignore in [schema] of lockstep.toml"));
+    }
     report.fact("digest_expected", schema::digest(&should));
     for name in actual.missing_schemas(scope) {
         // One that is expected is missed below.
@@ -233,4 +247,5 @@ fn compare(expected: &Expected, actual: &Schema, scope: &Scope, report: &mut Rep
         1 => format!("1 difference from {source}"),
         many => format!("{many} differences from {source}"),
     });
+    Ok(())
 }

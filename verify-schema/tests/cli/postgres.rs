@@ -141,6 +141,31 @@ fn a_schema_that_is_not_there_is_a_warning_unless_it_is_expected() {
 }
 
 #[test]
+fn a_scope_that_leaves_nothing_to_compare_is_a_misuse() {
+    let mut database = Database::new("CREATE TABLE t (a int)");
+    let place = Place::new();
+    place.write("schema.toml", database.read(&["public"]).to_toml().unwrap());
+    for scope in [
+        "schemas = [\"pubic\"]",
+        "schemas = []",
+        "schemas = [\"lockstep\"]",
+        "ignore = [\"*\"]",
+    ] {
+        let settings = format!("[schema]\nexpected = \"schema.toml\"\n{scope}\n");
+        place.write("lockstep.toml", settings);
+        database
+            .verify(&place, &[])
+            .exits(2)
+            .says("cannot compare: nothing that schema.toml names is left")
+            .says("correct schemas and ignore");
+    }
+    // Where nothing is expected, nothing is missed.
+    database.change("DROP TABLE t");
+    place.write("schema.toml", database.read(&["public"]).to_toml().unwrap());
+    database.verify(&place, &[]).exits(0);
+}
+
+#[test]
 fn another_major_version_is_a_warning() {
     let mut database = Database::new("CREATE TABLE t (a int)");
     let place = Place::new();
