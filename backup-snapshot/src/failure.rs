@@ -44,8 +44,11 @@ fn remedy(error: &Error) -> Option<String> {
             "keep the file as it is; look for faults of the disk, and at what PRAGMA integrity_check and \
              sqlite3's .recover say of a copy of it"
         }
+        Error::FileUnread { .. } => "correct files in [backup] of lockstep.toml",
         Error::SecretFile { .. } => "leave it out of [backup] files, or move the secret out of it",
-        Error::FileOutside { .. } => "name files beside lockstep.toml or below it only",
+        Error::FileOutside { .. } => {
+            "name in [backup] files what lies beside lockstep.toml or below it only"
+        }
         _ => return None,
     };
     Some(remedy.to_owned())

@@ -15,9 +15,9 @@ use guards::Action;
 use jiff::Timestamp;
 use records::{LedgerName, Survey};
 use settings::{Resolved, TargetArgs};
-use snapshots::manifest::{self, Manifest};
+use snapshots::manifest::{self, Git, Manifest};
 use snapshots::publish::{self, Partial};
-use snapshots::{Phase, files, git, storage};
+use snapshots::{Cause, Phase, files, git, storage, verify};
 
 mod failure;
 mod libpq;
@@ -52,7 +52,7 @@ const SNAPSHOT_WHOLE: Check = Check {
 const STORED_ELSEWHERE: Check = Check {
     id: "stored-elsewhere",
     holds: "the command of [backup] publish stored the snapshot elsewhere",
-    remedy: "mend the command or its credentials, and take another snapshot",
+    remedy: "store the snapshot by hand, or mend the command or its credentials and take another one",
 };
 
 const RUNS_ENDED: Check = Check {
@@ -61,12 +61,19 @@ const RUNS_ENDED: Check = Check {
     remedy: "none is needed: what a killed run left is removed",
 };
 
-const OWN: [Check; 6] = [
+const COMMIT_RECORDED: Check = Check {
+    id: "commit-recorded",
+    holds: "the manifest names the commit that is checked out, if there is one",
+    remedy: "let git read the work tree, with safe.directory where another user owns it",
+};
+
+const OWN: [Check; 7] = [
     STORAGE_LASTS,
     CONTENT_DIGESTED,
     SNAPSHOT_WHOLE,
     STORED_ELSEWHERE,
     RUNS_ENDED,
+    COMMIT_RECORDED,
     settings::SETTINGS_USED,
 ];
 
@@ -93,13 +100,16 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
     let dir = folder(args, &resolved)?;
     let publish = outside::command(&resolved.settings.backup.publish)?;
     let ledger = LedgerName::new(resolved.settings.migrations.ledger.as_deref())?;
+    let root = resolved.settings.folder();
+    let chosen = files::choose(root, &resolved.settings.backup.files).map_err(failed)?;
+    let commit = committed(root, &mut report);
+    let expected = data_expected(&dir, &resolved, &mut report)?;
 
     let mut source = Source::open(&resolved, &ledger, run)?;
     let survey = source.survey()?;
     if survey.mark.is_some() {
         run.target_identity(&survey.identity());
     }
-    let expected = data_expected(&dir, &resolved, &mut report)?;
     let judge =
         |survey: &Survey| guards::judge_target(Action::Other, &resolved, survey, expected.clone());
     guards::report(&judge(&survey), &mut report);
@@ -108,6 +118,7 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
         return Ok(refused(report));
     }
 
+    source.rest()?;
     let stop = signals::armed()
         .map_err(|error| Failure::caused_by(Class::Error, "cannot take signals over", &error))?;
     swept(&dir, &mut report)?;
@@ -136,9 +147,9 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
             return Ok(refused(report));
         }
     };
-    let backup = &resolved.settings.backup;
-    let copied = files::copy(resolved.settings.folder(), &backup.files, partial.path());
-    content.files.extend(copied.map_err(failed)?);
+    content
+        .files
+        .extend(chosen.copy(partial.path()).map_err(failed)?);
     let manifest = Manifest {
         format: manifest::FORMAT.to_owned(),
         id: name,
@@ -150,32 +161,31 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
         ledger_state: migrations::ledger_state(survey.rows()),
         started_at: snapshots::rfc3339(started),
         completed_at: snapshots::rfc3339(Timestamp::now()),
-        git: git::look(&dir_or_here(resolved.settings.folder())).map_err(failed)?,
+        git: commit,
         content,
     };
     manifest.write(partial.path()).map_err(failed)?;
+    if let Some(damage) = damage(&manifest, partial.path())? {
+        report.broken(&SNAPSHOT_WHOLE, &manifest.id, damage);
+        report.summary("the snapshot is damaged; nothing was published");
+        return Ok(report);
+    }
     stop.check().map_err(failed)?;
     let path = partial.publish().map_err(failed)?;
 
     describe(&manifest, &path, &mut report);
-    if Manifest::read(&path).map_err(failed)? == manifest {
-        report.held(&SNAPSHOT_WHOLE, &manifest.id);
-    } else {
-        report.broken(
-            &SNAPSHOT_WHOLE,
-            &manifest.id,
-            "its manifest is not the one that was written",
-        );
-    }
-    if let Some(command) = publish {
+    report.held(&SNAPSHOT_WHOLE, &manifest.id);
+    if let Some(publish) = publish {
         run.say("storing the snapshot elsewhere");
-        outside::store(&command, &path, &STORED_ELSEWHERE, &mut report)?;
+        publish.store(&path, &stop, &STORED_ELSEWHERE, &mut report);
     }
-    if report.counts().fail == 0 {
+    report.summary(if report.counts().fail == 0 {
         let tables = counted(manifest.content.tables.len() as u64, "table");
         let rows = counted(manifest.rows(), "row");
-        report.summary(format!("{} with {rows} in {tables}", manifest.id));
-    }
+        format!("{} with {rows} in {tables}", manifest.id)
+    } else {
+        format!("{} is written, but not stored elsewhere", manifest.id)
+    });
     Ok(report)
 }
 
@@ -203,11 +213,34 @@ fn folder(args: &Args, resolved: &Resolved) -> Result<PathBuf, Failure> {
     })
 }
 
-fn dir_or_here(folder: &Path) -> PathBuf {
-    if folder.as_os_str().is_empty() {
-        PathBuf::from(".")
+/// The commit that is checked out. A snapshot without it is still one.
+fn committed(root: &Path, report: &mut Report) -> Option<Git> {
+    let here = Path::new(".");
+    let root = if root.as_os_str().is_empty() {
+        here
     } else {
-        folder.to_owned()
+        root
+    };
+    match git::look(root) {
+        Ok(commit) => commit,
+        Err(error) => {
+            let line = failed(error).line();
+            report.warned(&COMMIT_RECORDED, root.display().to_string(), line);
+            None
+        }
+    }
+}
+
+/// What differs in the folder from what was written to it. The database file was read back while it
+/// was written.
+fn damage(manifest: &Manifest, folder: &Path) -> Result<Option<String>, Failure> {
+    match verify::written(folder) {
+        Ok(found) if found == *manifest => Ok(None),
+        Ok(_) => Ok(Some(
+            "its manifest is not the one that was written".to_owned(),
+        )),
+        Err(error) if error.cause() == Cause::Refused => Ok(Some(failed(error).line())),
+        Err(error) => Err(failed(error)),
     }
 }
 

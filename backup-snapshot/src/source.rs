@@ -1,6 +1,7 @@
 //! The database that is backed up: a session on either engine, and what is taken through it.
 
 use std::path::Path;
+use std::time::Instant;
 
 use contract::{Class, Failure, Run};
 use db_connect::{Link, Route};
@@ -42,7 +43,6 @@ impl<'a> Source<'a> {
         let name = format!("{}/{}", TOOL.name, run.run_id());
         let session = match &resolved.target {
             Target::Sqlite(target) => {
-                // Its transaction is the one that the copy is made in.
                 let session = SqliteSession::open(target, &db_read::Options::new(name))?;
                 Session::Sqlite(Box::new(session))
             }
@@ -74,6 +74,16 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// Holds nothing any more until the snapshot is taken: writers of a SQLite database in rollback
+    /// mode would wait.
+    pub(crate) fn rest(&self) -> Result<(), Failure> {
+        if let Session::Sqlite(session) = &self.session {
+            let ended = session.connection().execute_batch("COMMIT");
+            ended.map_err(|error| session.error("read", error))?;
+        }
+        Ok(())
+    }
+
     /// Takes the snapshot's content into `folder`. `allowed` judges what is found in the
     /// snapshot's own moment.
     pub(crate) fn take(
@@ -83,6 +93,11 @@ impl<'a> Source<'a> {
         progress: Progress<'_>,
         stop: &Stop,
     ) -> Result<Taken, Failure> {
+        let since = Instant::now();
+        if let Session::Sqlite(session) = &self.session {
+            let begun = session.connection().execute_batch("BEGIN");
+            begun.map_err(|error| session.error("read", error))?;
+        }
         let survey = self.survey()?;
         let ledger = self.ledger;
         match self.session {
@@ -96,6 +111,7 @@ impl<'a> Source<'a> {
                 ];
                 let content = sqlite::snapshot(&sqlite::Request {
                     source: session.connection(),
+                    since: Some(since),
                     folder,
                     own: &|name| name.starts_with("lockstep_") || own.iter().any(|own| own == name),
                     progress,

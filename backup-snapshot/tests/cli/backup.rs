@@ -93,33 +93,6 @@ fn a_protected_database_is_not_backed_up_into_a_temporary_folder() {
 }
 
 #[test]
-fn a_command_that_does_not_store_the_snapshot_is_a_failure() {
-    let project = Project::new("dev", false);
-    project
-        .settings("publish = [\"sh\", \"-c\", \"echo no bucket >&2; exit 7\", \"{snapshot}\"]\n");
-    let (code, result) = project.dev(&["sqlite:app.db"]);
-    assert_eq!(
-        (code, checks(&result, "fail")),
-        (1, vec!["stored-elsewhere".to_owned()])
-    );
-    assert!(result.to_string().contains("no bucket"));
-    assert_eq!(project.snapshots().len(), 1, "the snapshot itself is whole");
-
-    project.settings("publish = [\"true\"]\n");
-    assert_eq!(project.dev(&["sqlite:app.db"]).0, 2);
-}
-
-#[test]
-fn a_secret_is_not_copied_and_no_snapshot_is_left() {
-    let project = Project::new("dev", false);
-    fs::write(project.dir.path().join(".env"), "SECRET_KEY=x").unwrap();
-    project.settings("files = [\"lockstep.toml\", \".env\"]\n");
-    let (code, result) = project.dev(&["sqlite:app.db"]);
-    assert_eq!(code, 1, "{result:#}");
-    assert!(project.snapshots().is_empty());
-}
-
-#[test]
 fn without_a_folder_it_is_a_misuse() {
     let project = Project::new("dev", false);
     fs::write(

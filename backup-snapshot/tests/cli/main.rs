@@ -6,5 +6,6 @@
 )]
 
 mod backup;
+mod beside;
 mod ended;
 mod support;

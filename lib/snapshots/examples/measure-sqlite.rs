@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let partial = Partial::create(&parent, "measured")?;
     sqlite::snapshot(&sqlite::Request {
         source: &source,
+        since: None,
         folder: partial.path(),
         own: &|_| false,
         progress: &|_, _, _| {},

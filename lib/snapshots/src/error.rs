@@ -151,6 +151,12 @@ pub enum Error {
         source: io::Error,
     },
 
+    #[error("cannot copy {} into the snapshot", path.display())]
+    FileUnread {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot copy {} into the snapshot: {found}", path.display())]
     SecretFile { path: PathBuf, found: &'static str },
     #[error("cannot copy {} into the snapshot: it lies outside {}", path.display(), root.display())]
@@ -203,6 +209,7 @@ impl Error {
             | Error::PgDump { .. }
             | Error::CopyDiffers { .. }
             | Error::DumpDiffers { .. }
+            | Error::FileUnread { .. }
             | Error::SecretFile { .. }
             | Error::FileOutside { .. }
             | Error::Manifest { .. }

@@ -38,7 +38,15 @@ pub fn look(folder: &Path) -> Result<Option<Git>, Error> {
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> io::Result<Output> {
-    Command::new("git")
+    let mut command = Command::new("git");
+    // Those of a hook or of another repository lead elsewhere; settings say what may be read.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("GIT_") && !name.starts_with("GIT_CONFIG_") {
+            command.env_remove(&*name);
+        }
+    }
+    command
         .arg("-C")
         .arg(folder)
         .args(arguments)

@@ -31,7 +31,7 @@ impl Partial {
     ///
     /// # Errors
     ///
-    /// [`Error::Create`].
+    /// [`Error::Create`], [`Error::Sync`].
     pub fn create(parent: &Path, name: &str) -> Result<Partial, Error> {
         let private = |path: &Path, parents: bool| {
             DirBuilder::new()
@@ -40,7 +40,12 @@ impl Partial {
                 .create(path)
                 .map_err(Error::create(path))
         };
+        let absolute = std::path::absolute(parent).map_err(Error::create(parent))?;
+        let new = absolute.ancestors().take_while(|path| !path.exists());
+        let above: Vec<&Path> = new.filter_map(Path::parent).collect();
         private(parent, true)?;
+        // Each new folder is an entry in the one above it, which a power cut must not undo either.
+        above.into_iter().try_for_each(sync_folder)?;
         let path = parent.join(format!("{PREFIX}{name}{SUFFIX}"));
         private(&path, false)?;
         let lock = File::open(&path).map_err(Error::create(&path))?;

@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -39,6 +40,8 @@ pub struct Request<'a> {
     /// what was read in it is of the copy's moment, and ended with the copying. Without one, its
     /// busy timeout is how long the begin waits for a writer in rollback mode.
     pub source: &'a Connection,
+    /// When that transaction began.
+    pub since: Option<Instant>,
     /// The folder to write into; see [`crate::publish::Partial`].
     pub folder: &'a Path,
     /// Whether a table is Lockstep's own, which is not digested.
@@ -71,7 +74,7 @@ fn take(request: &Request<'_>) -> Result<Content, Error> {
     storage::require_free(request.folder, copy::bytes_needed(request.source)?)?;
     let raw = request.folder.join(RAW_NAME);
     let consistent_at = Timestamp::now();
-    let copied = copy::copy(request.source, &raw, request.progress, request.stop)?;
+    let copied = copy::copy(request, &raw)?;
 
     let folder = request.folder;
     let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));

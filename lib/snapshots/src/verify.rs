@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::compressed::read_frame;
 use crate::error::Error;
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Content, Manifest};
 use crate::progress::{Phase, Progress};
 
 /// Reads every file of the snapshot in `folder`: the manifest fits its own checksum, each file its
@@ -19,6 +19,36 @@ use crate::progress::{Phase, Progress};
 ///
 /// Those of [`Manifest::read`]; [`Error::Read`]; [`Error::Damaged`] with what does not fit.
 pub fn snapshot(folder: &Path, progress: Progress<'_>) -> Result<Manifest, Error> {
+    files(folder, &mut |path, file, content| {
+        if file.path == content.database.file {
+            database(path, &content.database, progress)
+        } else {
+            plain(path)
+        }
+    })
+}
+
+/// As [`snapshot`], but of the database file the size alone is asked for: its content was read back
+/// while it was written.
+///
+/// # Errors
+///
+/// Those of [`snapshot`].
+pub fn written(folder: &Path) -> Result<Manifest, Error> {
+    files(folder, &mut |path, file, content| {
+        if file.path == content.database.file {
+            let size = fs::metadata(path).map_err(Error::read(path))?.len();
+            Ok((size, file.sha256.clone()))
+        } else {
+            plain(path)
+        }
+    })
+}
+
+type Read<'a> = dyn FnMut(&Path, &manifest::File, &Content) -> Result<(u64, String), Error> + 'a;
+
+/// Holds what `read` finds of each file, its size and SHA-256, against the manifest.
+fn files(folder: &Path, read: &mut Read<'_>) -> Result<Manifest, Error> {
     let manifest = Manifest::read(folder)?;
     let content = &manifest.content;
     for file in &content.files {
@@ -26,11 +56,7 @@ pub fn snapshot(folder: &Path, progress: Progress<'_>) -> Result<Manifest, Error
         if !stays_inside(&file.path) {
             return Err(damaged(&path, "its path leads out of the snapshot"));
         }
-        let (size, sha256) = if file.path == content.database.file {
-            database(&path, &content.database, progress)?
-        } else {
-            plain(&path)?
-        };
+        let (size, sha256) = read(&path, file, content)?;
         if size != file.size {
             let found = format!("it has {size} bytes, the manifest says {}", file.size);
             return Err(damaged(&path, &found));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
@@ -40,6 +40,7 @@ fn take(database: &Path, parent: &Path, progress: Progress<'_>) -> Result<PathBu
     let partial = Partial::create(parent, &name)?;
     let content = sqlite::snapshot(&sqlite::Request {
         source: &read_only(database),
+        since: None,
         folder: partial.path(),
         own: &|name| name.starts_with("lockstep_"),
         progress,
@@ -375,6 +376,14 @@ fn every_damage_to_a_snapshot_is_found() {
         damaged(&snapshot, &format!("{name} cut short"));
         fs::write(&file, [&whole[..], &whole[..]].concat()).unwrap();
         damaged(&snapshot, &format!("{name} twice over"));
+        let mut changed = whole.clone();
+        let last = changed.len() - 1;
+        changed[last] ^= 1;
+        fs::write(&file, &changed).unwrap();
+        if name != sqlite::FILE_NAME {
+            let found = verify::written(&snapshot);
+            assert!(found.is_err(), "{name} was read back");
+        }
         fs::write(&file, &whole).unwrap();
     }
     fs::write(snapshot.join("more"), "").unwrap();
@@ -475,6 +484,27 @@ fn a_collation_of_the_application_s_own_keeps_no_table_out() {
     let manifest = Manifest::read(&snapshot).unwrap();
     assert_eq!(manifest.rows(), 6);
     assert!(manifest.content.warnings.is_empty());
+}
+
+#[test]
+fn writers_wait_from_the_begin_of_the_callers_transaction() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("app.db");
+    create(&path, "CREATE TABLE t (a)");
+    let source = read_only(&path);
+    source.execute_batch("BEGIN").unwrap();
+    let before = Duration::from_secs(3600);
+    let content = sqlite::snapshot(&sqlite::Request {
+        source: &source,
+        since: Instant::now().checked_sub(before),
+        folder: dir.path(),
+        own: &|_| false,
+        progress: SILENT,
+        stop: &Stop::default(),
+    })
+    .unwrap();
+    assert!(content.writers_waited);
+    assert!(content.source_held_ms >= 3_600_000);
 }
 
 #[test]

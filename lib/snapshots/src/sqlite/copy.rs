@@ -8,10 +8,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use super::Request;
 use crate::error::Error;
-use crate::progress::{Phase, Progress};
+use crate::progress::Phase;
 use crate::publish::new_file;
-use crate::stop::Stop;
 
 /// Pages per step: with the usual 4 KiB, 4 MiB between two progress reports.
 const STEP_PAGES: i32 = 1000;
@@ -40,12 +40,8 @@ pub(super) fn bytes_needed(source: &Connection) -> Result<u64, Error> {
 ///
 /// The transaction is opened by a read before the first step. Without it SQLite begins anew
 /// whenever another process commits between two steps, and a busy database is never copied.
-pub(super) fn copy(
-    source: &Connection,
-    to: &Path,
-    progress: Progress<'_>,
-    stop: &Stop,
-) -> Result<Copied, Error> {
+pub(super) fn copy(request: &Request<'_>, to: &Path) -> Result<Copied, Error> {
+    let source = request.source;
     new_file(to)?;
     let reading = |act| move |error| Error::SourceSqlite { act, source: error };
     let writing = |act| move |error| Error::CopySqlite { act, source: error };
@@ -59,7 +55,7 @@ pub(super) fn copy(
         .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
         .map_err(writing("open the copy"))?;
 
-    let begun = Instant::now();
+    let begun = request.since.unwrap_or_else(Instant::now);
     let transaction = Reading::begin(source).map_err(reading("begin a read transaction"))?;
     let text = |pragma: &str| {
         source
@@ -74,7 +70,7 @@ pub(super) fn copy(
     let backup = Backup::new(source, &mut target).map_err(writing("begin"))?;
     let mut remaining = None;
     loop {
-        stop.check()?;
+        request.stop.check()?;
         let result = backup.step(STEP_PAGES).map_err(writing("copy its pages"))?;
         let at = backup.progress();
         if remaining.is_some_and(|before| at.remaining > before) {
@@ -82,7 +78,7 @@ pub(super) fn copy(
         }
         remaining = Some(at.remaining);
         let done = u64::try_from(at.pagecount - at.remaining).unwrap_or(0);
-        progress(Phase::Copy, done * page_size, Some(page_count * page_size));
+        (request.progress)(Phase::Copy, done * page_size, Some(page_count * page_size));
         match result {
             StepResult::Done => break,
             StepResult::More => {}
