@@ -24,7 +24,10 @@ pub(crate) fn failed(error: Error) -> Failure {
 fn remedy(error: &Error) -> Option<String> {
     let remedy = match error {
         _ if error.is_disk_full() => "make room, or name a folder on another disk with --dir",
-        Error::NoRight { .. } => "grant the role SELECT on them, or membership in pg_read_all_data",
+        Error::NoRight { .. } => {
+            "grant the role SELECT on them; for tables and sequences membership in pg_read_all_data \
+             does too"
+        }
         Error::RowSecurity { .. } => "use a role with BYPASSRLS, or the tables' owner",
         Error::NoPgDump { wanted, .. } => {
             return Some(format!(

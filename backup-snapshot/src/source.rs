@@ -19,6 +19,8 @@ pub(crate) struct Source<'a> {
     session: Session<'a>,
     ledger: &'a LedgerName,
     resolved: &'a Resolved,
+    /// What the sessions are called on the server: program and run.
+    name: String,
 }
 
 enum Session<'a> {
@@ -43,11 +45,11 @@ impl<'a> Source<'a> {
         let name = format!("{}/{}", TOOL.name, run.run_id());
         let session = match &resolved.target {
             Target::Sqlite(target) => {
-                let session = SqliteSession::open(target, &db_read::Options::new(name))?;
+                let session = SqliteSession::open(target, &db_read::Options::new(&name))?;
                 Session::Sqlite(Box::new(session))
             }
             Target::Postgres(target) => {
-                let link = db_connect::connect(target, &db_connect::Options::new(name))?;
+                let link = db_connect::connect(target, &db_connect::Options::new(&name))?;
                 direct(&link)?;
                 for warning in &link.warnings {
                     run.say(warning);
@@ -59,6 +61,7 @@ impl<'a> Source<'a> {
             session,
             ledger,
             resolved,
+            name,
         })
     }
 
@@ -122,7 +125,7 @@ impl<'a> Source<'a> {
             }
             Session::Postgres(mut link, target) => {
                 let endpoint = link.endpoint.clone();
-                let server = libpq::server(target, &endpoint, TOOL.name)?;
+                let server = libpq::server(target, &endpoint, &self.name)?;
                 let pg_dump = &self.resolved.settings.backup.pg_dump;
                 let mut seen = None;
                 let content = pg::snapshot(&mut pg::Request {

@@ -142,6 +142,8 @@ pub enum Error {
     Password,
     #[error("cannot understand the dump: {found} at byte {at}")]
     Archive { found: String, at: u64 },
+    #[error("cannot accept the dump: it is cut short at byte {at}")]
+    CutShort { at: u64 },
     #[error("cannot accept the dump: {found}")]
     DumpDiffers { found: String },
     #[error("cannot read the rows of {table}")]
@@ -208,6 +210,7 @@ impl Error {
             | Error::WrongPgDump { .. }
             | Error::PgDump { .. }
             | Error::CopyDiffers { .. }
+            | Error::CutShort { .. }
             | Error::DumpDiffers { .. }
             | Error::FileUnread { .. }
             | Error::SecretFile { .. }

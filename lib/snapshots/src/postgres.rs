@@ -96,7 +96,11 @@ pub fn snapshot(request: &mut Request<'_>) -> Result<Content, Error> {
 
 fn take(request: &mut Request<'_>) -> Result<Content, Error> {
     pin(request.client)?;
-    let program = find(request.pg_dump, catalog::major(request.client)?)?;
+    let program = find(
+        request.pg_dump,
+        catalog::major(request.client)?,
+        request.stop,
+    )?;
     let mut attempt = 1;
     loop {
         let held = hold::hold(request.client, request.own, request.patience, request.stop)?;
@@ -181,6 +185,8 @@ fn dump_held(request: &mut Request<'_>, program: &PgDump, held: Held) -> Result<
         warnings,
     } = dumped;
 
+    let mut skipped = held.listing.skipped.clone();
+    skipped.extend(catalog::left_out(client)?);
     // After the data: a sequence that is behind its table makes the next insert fail.
     let sequences = sequences(client, &held.listing)?;
     let mut settings: BTreeMap<String, String> = SETTINGS
@@ -200,7 +206,7 @@ fn dump_held(request: &mut Request<'_>, program: &PgDump, held: Held) -> Result<
         files: vec![compressed.file, writer.finish()?],
         digest_scheme: fp1::SCHEME.to_owned(),
         tables: manifest_tables(&held.listing, &read),
-        skipped: held.listing.skipped,
+        skipped,
         sequences,
         large_objects: read.large_objects,
         roles: catalog::roles(client)?,

@@ -125,6 +125,23 @@ impl Running {
         self.child.wait()
     }
 
+    /// Waits for its end, so long and no longer; nothing where it still runs then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system call.
+    pub fn wait_for(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
+        let begun = Instant::now();
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        while waitid(WaitId::Pid(self.group), options)?.is_none() {
+            if begun.elapsed() >= limit {
+                return Ok(None);
+            }
+            thread::sleep(PAUSE.min(limit));
+        }
+        self.wait().map(Some)
+    }
+
     /// Ends it at once.
     ///
     /// # Errors
@@ -149,6 +166,18 @@ mod tests {
     use std::process::Stdio;
 
     use super::*;
+
+    #[test]
+    fn one_that_does_not_end_is_not_waited_for() {
+        let stop = Stop::default();
+        let mut command = Command::new("sleep");
+        let mut running = stop.spawn(command.arg("1000000")).unwrap();
+        assert!(running.wait_for(PAUSE).unwrap().is_none());
+        assert!(!running.kill().unwrap().success());
+        let mut running = stop.spawn(&mut Command::new("true")).unwrap();
+        let status = running.wait_for(Duration::from_secs(600)).unwrap();
+        assert!(status.unwrap().success());
+    }
 
     #[test]
     fn whoever_asks_ends_the_whole_group_even_one_that_does_not_listen() {

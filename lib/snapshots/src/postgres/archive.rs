@@ -253,7 +253,7 @@ impl<R: BufRead> Archive<R> {
     /// At least one byte.
     fn some(&mut self) -> Result<&[u8], Error> {
         if self.filled()?.is_empty() {
-            return Err(self.wrong("its end"));
+            return Err(Error::CutShort { at: self.at });
         }
         // Filled by the line above, so this reads nothing.
         self.filled()

@@ -60,7 +60,7 @@ pub struct Listing {
     pub sequences: Vec<(u32, String, String)>,
     /// What else has content, and why it is not digested.
     pub skipped: Vec<Skipped>,
-    /// Tables and sequences that this role may not read.
+    /// Tables, sequences and the first large objects that this role may not read.
     pub unreadable: Vec<String>,
     /// Tables of which row-level security hides rows from this role.
     pub row_secured: Vec<String>,
@@ -96,6 +96,18 @@ LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
 WHERE c.relkind IN ('r', 'p', 'S', 'f', 'm') AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
+
+/// The server has a function for it from 18 on only. Membership in pg_read_all_data is not enough.
+const UNREADABLE_OBJECTS: &str = "
+SELECT 'large object ' || m.oid::text FROM pg_catalog.pg_largeobject_metadata m
+WHERE current_setting('lo_compat_privileges') = 'off'
+  AND NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
+  AND NOT pg_catalog.pg_has_role(m.lomowner, 'USAGE')
+  AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(m.lomacl) a
+      WHERE a.privilege_type = 'SELECT'
+        AND CASE WHEN a.grantee = 0 THEN true
+                 ELSE pg_catalog.pg_has_role(a.grantee, 'USAGE') END)
+ORDER BY m.oid LIMIT 20";
 
 /// Whether a table (schema and name) is Lockstep's own.
 pub type Own<'a> = &'a dyn Fn(&str, &str) -> bool;
@@ -171,6 +183,10 @@ pub fn list(client: &mut impl GenericClient, own: Own<'_>) -> Result<Listing, Er
             }
         }
     }
+    let rows = client
+        .query(UNREADABLE_OBJECTS, &[])
+        .map_err(server("the list of its large objects"))?;
+    listing.unreadable.extend(rows.iter().map(|row| row.get(0)));
     Ok(listing)
 }
 
@@ -206,13 +222,14 @@ pub(super) fn major(client: &mut impl GenericClient) -> Result<u32, Error> {
     Ok(row.get::<_, i32>(0).unsigned_abs())
 }
 
-/// Bytes of these tables without their indexes: more than their compressed rows take.
+/// Bytes of these tables and of the large objects, without indexes: more than they take compressed.
 pub(super) fn table_bytes(
     client: &mut impl GenericClient,
     listing: &Listing,
 ) -> Result<u64, Error> {
     let oids: Vec<u32> = listing.tables.iter().map(|table| table.oid).collect();
-    let query = "SELECT coalesce(sum(pg_catalog.pg_table_size(t.oid)), 0)::int8
+    let query = "SELECT (coalesce(sum(pg_catalog.pg_table_size(t.oid)), 0)
+             + pg_catalog.pg_table_size('pg_catalog.pg_largeobject'))::int8
          FROM unnest($1::oid[]) AS t (oid)";
     let row = client
         .query_one(query, &[&oids])
@@ -233,7 +250,8 @@ pub(super) fn extensions(client: &mut impl GenericClient) -> Result<Vec<Extensio
     Ok(rows.iter().map(extension).collect())
 }
 
-/// Roles that own something or were granted something, without the server's own (`pg_…`).
+/// Roles that own something, were granted something or stand in a policy, without the server's own
+/// (`pg_…`). What the first superuser owns stands in no list of the server's dependencies.
 pub(super) fn roles(client: &mut impl GenericClient) -> Result<Vec<String>, Error> {
     let query = "
         WITH schemas AS (SELECT * FROM pg_catalog.pg_namespace
@@ -248,11 +266,53 @@ pub(super) fn roles(client: &mut impl GenericClient) -> Result<Vec<String>, Erro
             UNION SELECT proowner FROM pg_catalog.pg_proc p JOIN schemas s ON s.oid = pronamespace
             UNION SELECT (aclexplode(proacl)).grantee
                   FROM pg_catalog.pg_proc p JOIN schemas s ON s.oid = pronamespace
+            UNION SELECT d.refobjid FROM pg_catalog.pg_shdepend d
+                  JOIN pg_catalog.pg_database b ON b.oid = d.dbid
+                  WHERE d.refclassid = 'pg_catalog.pg_authid'::regclass
+                    AND b.datname = current_database()
             UNION SELECT typowner FROM pg_catalog.pg_type t JOIN schemas s ON s.oid = typnamespace)
         SELECT r.rolname::text FROM named JOIN pg_catalog.pg_roles r ON r.oid = named.role
         WHERE r.rolname !~ '^pg_' ORDER BY 1";
     let rows = client.query(query, &[]).map_err(server("its roles"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// What a dump has no content of, although the database has it: generated columns, settings of the
+/// database, tablespaces.
+pub(super) fn left_out(client: &mut impl GenericClient) -> Result<Vec<Skipped>, Error> {
+    let query = "
+        SELECT n.nspname::text || '.' || c.relname::text,
+               'its generated columns: a restore computes them anew: '
+                   || string_agg(a.attname::text, ', ' ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE a.attgenerated <> '' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
+          AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        GROUP BY n.nspname, c.relname
+        UNION ALL
+        SELECT CASE WHEN s.setrole = 0 THEN 'database ' || b.datname::text
+                    ELSE 'role ' || pg_catalog.pg_get_userbyid(s.setrole)::text END,
+               'its settings in this database are not in a dump: ' || (
+                   SELECT string_agg(split_part(name, '=', 1), ', ') FROM unnest(s.setconfig) AS name)
+        FROM pg_catalog.pg_db_role_setting s
+        JOIN pg_catalog.pg_database b ON b.oid = s.setdatabase
+        WHERE b.datname = current_database()
+        UNION ALL
+        SELECT 'tablespace ' || t.spcname::text, 'a dump names it, and does not make it'
+        FROM pg_catalog.pg_tablespace t
+        WHERE t.oid IN (SELECT c.reltablespace FROM pg_catalog.pg_class c
+                        WHERE c.reltablespace <> 0 AND c.relkind IN ('r', 'p', 'i', 'I', 'm'))
+          AND t.spcname !~ '^pg_'
+        ORDER BY 1, 2";
+    let rows = client
+        .query(query, &[])
+        .map_err(server("what a dump leaves out"))?;
+    let skipped = |row: &postgres::Row| Skipped {
+        name: row.get(0),
+        reason: row.get(1),
+    };
+    Ok(rows.iter().map(skipped).collect())
 }
 
 /// Each leaf's partitioned tables, nearest first.

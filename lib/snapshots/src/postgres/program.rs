@@ -1,12 +1,17 @@
 //! Which `pg_dump` to run, and how it reaches the server.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::publish::new_file;
+use crate::stop::Stop;
+
+/// How long a program may take to say its version: one in a container has to be reached first.
+const VERSION_LIMIT: Duration = Duration::from_secs(30);
 
 /// A `pg_dump` of the server's major version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +30,9 @@ pub struct PgDump {
 /// # Errors
 ///
 /// [`Error::WrongPgDump`], [`Error::NoPgDump`], [`Error::StartPgDump`].
-pub fn find(configured: Option<&[String]>, major: u32) -> Result<PgDump, Error> {
+pub fn find(configured: Option<&[String]>, major: u32, stop: &Stop) -> Result<PgDump, Error> {
     if let Some(command) = configured.filter(|command| !command.is_empty()) {
-        let version = version(command)?;
+        let version = version(command, stop)?;
         if major_of(&version) == Some(major) {
             return Ok(PgDump {
                 command: command.to_vec(),
@@ -48,7 +53,7 @@ pub fn find(configured: Option<&[String]>, major: u32) -> Result<PgDump, Error> 
     let mut others = Vec::new();
     for path in candidates(major) {
         let command = vec![path.to_string_lossy().into_owned()];
-        match version(&command) {
+        match version(&command, stop) {
             Ok(version) if major_of(&version) == Some(major) => {
                 return Ok(PgDump { command, version });
             }
@@ -88,21 +93,36 @@ fn candidates(major: u32) -> Vec<PathBuf> {
 }
 
 /// What `pg_dump --version` says, without its name: "pg_dump (PostgreSQL) 15.18 (Debian …)".
-fn version(command: &[String]) -> Result<String, Error> {
+fn version(command: &[String], stop: &Stop) -> Result<String, Error> {
     let (program, arguments) = command.split_first().ok_or(Error::NoPgDump {
         wanted: 0,
         found: "an empty command".to_owned(),
     })?;
-    let output = Command::new(program)
-        .args(arguments)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| Error::StartPgDump {
-            command: command.join(" "),
-            source,
-        })?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let ask = || {
+        let mut asking = Command::new(program);
+        asking
+            .args(arguments)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut running = stop.spawn(&mut asking)?;
+        if running.wait_for(VERSION_LIMIT)?.is_none() {
+            let message = format!("it said no version within {} s", VERSION_LIMIT.as_secs());
+            return Err(io::Error::other(message));
+        }
+        let mut said = Vec::new();
+        if let Some(stdout) = running.child.stdout.take() {
+            // One line: it fits into the pipe, and was written before the end.
+            stdout.take(1 << 12).read_to_end(&mut said)?;
+        }
+        Ok(said)
+    };
+    let said = ask().map_err(|source| Error::StartPgDump {
+        command: command.join(" "),
+        source,
+    })?;
+    let said = String::from_utf8_lossy(&said);
     let version = said
         .split_once("(PostgreSQL) ")
         .map_or("", |(_, rest)| rest);
