@@ -582,6 +582,30 @@ fn each_property_that_differs_is_one_finding() {
             "rule-as-expected",
             "public.t.ru",
         ),
+        (
+            "CREATE AGGREGATE g (int) (SFUNC = int4pl, STYPE = int)",
+            "CREATE AGGREGATE g (int) (SFUNC = int4pl, STYPE = int, PARALLEL = SAFE)",
+            "function-as-expected",
+            "public.g(integer)",
+        ),
+        (
+            "CREATE AGGREGATE g (int) (SFUNC = int4pl, STYPE = int)",
+            "CREATE AGGREGATE g (int) (SFUNC = int4pl, STYPE = int, MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = int)",
+            "function-as-expected",
+            "public.g(integer)",
+        ),
+        (
+            "CREATE TYPE m AS RANGE (SUBTYPE = date)",
+            "CREATE TYPE m AS RANGE (SUBTYPE = date, MULTIRANGE_TYPE_NAME = ms)",
+            "type-as-expected",
+            "public.m",
+        ),
+        (
+            "CREATE FOREIGN TABLE e (a int OPTIONS (x '1')) SERVER s",
+            "CREATE FOREIGN TABLE e (a int OPTIONS (x '2')) SERVER s",
+            "column-as-expected",
+            "public.e.a",
+        ),
         ("CREATE EXTENSION citext", "", "extension-present", "citext"),
     ] {
         let expected_schema = database.again(&format!("{before} {expected}"));

@@ -51,6 +51,14 @@ fn aggregate(row: &Row) -> String {
         ("COMBINEFUNC", "combine"),
         ("INITCOND", "initial"),
         ("SORTOP", "sort_operator"),
+        ("SERIALFUNC", "serial"),
+        ("DESERIALFUNC", "deserial"),
+        ("MSFUNC", "moving_transition"),
+        ("MINVFUNC", "moving_inverse"),
+        ("MSTYPE", "moving_state"),
+        ("MFINALFUNC", "moving_final"),
+        ("MINITCOND", "moving_initial"),
+        ("PARALLEL", "parallel"),
     ];
     let parts: Vec<_> = parts
         .iter()

@@ -41,7 +41,8 @@ WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 
 /// Columns of the tables given by oid.
 pub(super) const COLUMNS: &str = "
-SELECT a.attrelid, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
+SELECT a.attrelid, a.attname::text AS name, format_type(a.atttypid, a.atttypmod)
+        || coalesce(' OPTIONS (' || array_to_string(a.attfdwoptions, ', ') || ')', '') AS type,
     a.attnotnull AS not_null, a.attgenerated::text AS generated, a.attidentity::text AS identity,
     pg_get_expr(d.adbin, d.adrelid) AS expression,
     cn.nspname::text AS collation_schema, co.collname::text AS collation
@@ -141,7 +142,15 @@ SELECT n.nspname::text AS schema, p.proname::text AS name,
     g.aggtransfn::regprocedure::text AS transition, format_type(g.aggtranstype, NULL) AS state,
     NULLIF(g.aggfinalfn::oid, 0::oid)::regprocedure::text AS final,
     NULLIF(g.aggcombinefn::oid, 0::oid)::regprocedure::text AS combine, g.agginitval AS initial,
-    NULLIF(g.aggsortop::oid, 0::oid)::regoperator::text AS sort_operator
+    NULLIF(g.aggsortop::oid, 0::oid)::regoperator::text AS sort_operator,
+    NULLIF(g.aggserialfn::oid, 0::oid)::regprocedure::text AS serial,
+    NULLIF(g.aggdeserialfn::oid, 0::oid)::regprocedure::text AS deserial,
+    NULLIF(g.aggmtransfn::oid, 0::oid)::regprocedure::text AS moving_transition,
+    NULLIF(g.aggminvtransfn::oid, 0::oid)::regprocedure::text AS moving_inverse,
+    CASE WHEN g.aggmtranstype <> 0 THEN format_type(g.aggmtranstype, NULL) END AS moving_state,
+    NULLIF(g.aggmfinalfn::oid, 0::oid)::regprocedure::text AS moving_final,
+    g.aggminitval AS moving_initial,
+    CASE p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' END AS parallel
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 LEFT JOIN pg_catalog.pg_aggregate AS g ON g.aggfnoid = p.oid
@@ -150,7 +159,7 @@ WHERE n.nspname = ANY ($1::text[])
         WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid
             AND d.deptype IN ('e', 'i'))";
 
-/// Enums, domains, composite and range types.
+/// Enums, domains, composite and range types. Servers before 14 have no multirange.
 pub(super) const TYPES: &str = "
 SELECT n.nspname::text AS schema, t.typname::text AS name, t.typtype::text AS kind,
     ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum AS e
@@ -166,7 +175,9 @@ SELECT n.nspname::text AS schema, t.typname::text AS name, t.typtype::text AS ki
         FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum) AS attributes,
-    format_type(r.rngsubtype, NULL) AS subtype
+    format_type(r.rngsubtype, NULL) AS subtype,
+    (SELECT m.typname::text FROM pg_catalog.pg_type AS m
+        WHERE m.oid = (to_jsonb(r) ->> 'rngmultitypid')::oid) AS multirange
 FROM pg_catalog.pg_type AS t
 JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_class AS c ON c.oid = t.typrelid

@@ -4,7 +4,7 @@ use postgres::{GenericClient, Row};
 
 use super::tables::collation;
 use super::{queries, query, texts};
-use crate::name::qualified;
+use crate::name::{part, qualified};
 use crate::{Constraint, Domain, Error, Extension, Schema, Scope, Type};
 
 /// Reads the types of the schemas, and the extensions.
@@ -31,7 +31,14 @@ pub(super) fn read<C: GenericClient>(
             }
             _ => {
                 let subtype: Option<String> = row.get("subtype");
-                let definition = format!("RANGE (SUBTYPE = {})", subtype.unwrap_or_default());
+                let multirange: Option<String> = row.get("multirange");
+                let multirange = multirange.map_or_else(String::new, |name| {
+                    format!(", MULTIRANGE_TYPE_NAME = {}", part(&name))
+                });
+                let definition = format!(
+                    "RANGE (SUBTYPE = {}{multirange})",
+                    subtype.unwrap_or_default()
+                );
                 schema.types.insert(name, Type { definition });
             }
         }
