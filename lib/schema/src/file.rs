@@ -53,7 +53,7 @@ impl Schema {
     ///
     /// Text that is no TOML, has unknown keys, or is of another format.
     pub fn from_toml(text: &str) -> Result<Schema, Error> {
-        let schema = toml::from_str(text).map_err(|error| Error::Toml(Box::new(error)))?;
+        let schema = toml::from_str(text).map_err(|error| Error::toml(text, &error))?;
         of_known_format(schema)
     }
 

@@ -17,6 +17,8 @@ fn what_is_no_recorded_schema_is_refused() {
     let place = place();
     let good = std::fs::read_to_string(place.path("good.toml")).unwrap();
     place.write("broken.toml", format!("{good}\n[tables"));
+    place.write("array.toml", "format = \"x\"\nx=[\n");
+    place.write("long.toml", format!("{} = 1\n", "k".repeat(1 << 20)));
     place.write("empty.toml", "");
     place.write("unknown.toml", format!("{good}\n[tabels.x]\n"));
     place.write("column.toml", good.replace("type =", "typ ="));
@@ -33,6 +35,8 @@ fn what_is_no_recorded_schema_is_refused() {
         .unwrap();
     for (file, said) in [
         ("broken.toml", "cannot use broken.toml"),
+        ("array.toml", "line 2, column 4: "),
+        ("long.toml", "line 1, column 1: unknown field"),
         ("empty.toml", "missing field"),
         ("unknown.toml", "unknown field `tabels`"),
         ("column.toml", "unknown field `typ`"),
@@ -44,8 +48,11 @@ fn what_is_no_recorded_schema_is_refused() {
         ("gone.toml", "cannot read gone.toml"),
     ] {
         let ran = place.run(&[TARGET, "--expected", file]);
+        let length = ran.stdout.len() + ran.stderr.len();
+        assert!(length < 4096, "{file}: {length} bytes");
         ran.exits(2)
             .says(said)
+            .says_not("\\n")
             .says("remedy: name a file that record-schema wrote");
         place.write(
             "lockstep.toml",
