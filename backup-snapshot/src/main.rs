@@ -40,7 +40,7 @@ const STORAGE_LASTS: Check = Check {
 const CONTENT_DIGESTED: Check = Check {
     id: "content-digested",
     holds: "every row is counted and digested from what was written",
-    remedy: "none is needed where the reason says so: the snapshot holds it, or a restore makes it anew",
+    remedy: "look at what is named in the database; the snapshot holds it as it is",
 };
 
 const SNAPSHOT_WHOLE: Check = Check {
@@ -204,13 +204,19 @@ fn folder(args: &Args, resolved: &Resolved) -> Result<PathBuf, Failure> {
         .dir
         .clone()
         .or_else(|| resolved.settings.backup.dir.clone());
-    dir.ok_or_else(|| {
-        Failure::new(
-            Class::Usage,
-            "cannot tell where snapshots go: no folder is named",
-        )
-        .remedy("name one with --dir, or with dir in [backup] of lockstep.toml")
-    })
+    let remedy = "name one with --dir, or with dir in [backup] of lockstep.toml";
+    let dir = dir.ok_or_else(|| {
+        let message = "cannot tell where snapshots go: no folder is named";
+        Failure::new(Class::Usage, message).remedy(remedy)
+    })?;
+    if dir.exists() && !dir.is_dir() {
+        let message = format!(
+            "cannot put snapshots into {}: it is no folder",
+            dir.display()
+        );
+        return Err(Failure::new(Class::Usage, message).remedy(remedy));
+    }
+    Ok(dir)
 }
 
 /// The commit that is checked out. A snapshot without it is still one.

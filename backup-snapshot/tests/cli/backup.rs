@@ -101,6 +101,10 @@ fn without_a_folder_it_is_a_misuse() {
     )
     .unwrap();
     assert_eq!(project.dev(&["sqlite:app.db"]).0, 2);
+    let (code, result) = project.dev(&["sqlite:app.db", "--dir", "app.db"]);
+    assert_eq!(code, 2, "{result:#}");
+    let remedy = result["error"]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("--dir"), "{remedy}");
 }
 
 #[test]
