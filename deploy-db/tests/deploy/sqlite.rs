@@ -63,6 +63,61 @@ fn a_file_with_its_own_pragma_leaves_the_next_one_alone() {
 }
 
 #[test]
+fn sql_that_sqlite_refuses_is_a_no_that_names_its_line_and_shows_no_file() {
+    let refused = [
+        ("CREATE TABLE a (x);", 4, "table a already exists"),
+        ("SELECT x,\n  nocol\nFROM a;", 5, "no such column: nocol"),
+        ("CREATE INDEX i\nON a (nocol);", 5, "no such column: nocol"),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN\nSELECT 1; SELECT nocol;\nEND;\nSELECT f();",
+            7,
+            "no such function: f",
+        ),
+    ];
+    for directive in ["", "-- lockstep: no-transaction\n"] {
+        for (sql, line, message) in refused {
+            let place = Place::sqlite();
+            place.file("1_a.sql", "CREATE TABLE a (x);");
+            place.deployed();
+            let head = if directive.is_empty() {
+                "\n"
+            } else {
+                directive
+            };
+            place.file(
+                "2_b.sql",
+                format!(
+                    "{head}CREATE TABLE \"b;\" (x); -- ;\n/* ; */\n{sql}\nSELECT 'the rest';\n"
+                ),
+            );
+            let ran = place.deploy();
+            match directive {
+                "" => ran.is(1, "no"),
+                _ => ran.is(6, "yes"),
+            };
+            ran.says(message);
+            assert_eq!(ran.line(), Some(line), "{ran:?}");
+            assert!(!ran.json.to_string().contains("the rest"), "{ran:?}");
+            assert!(!ran.stderr.contains("the rest"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn statements_are_sent_as_sqlite_itself_tells_them_apart() {
+    let place = Place::sqlite();
+    place.file(
+        "1_a.sql",
+        ";; -- one; two\nCREATE TABLE a (x TEXT DEFAULT ';', \"y;\", [z;], `w;`);;\n\
+         CREATE TRIGGER t AFTER INSERT ON a WHEN CASE new.x WHEN 'a' THEN 1 ELSE 0 END BEGIN\n\
+           INSERT INTO a VALUES ('END;', 1, 2, 3);\n  SELECT 1; -- END;\nEND;\n\
+         /* ; END; */ INSERT INTO a (x) VALUES ('a'); INSERT INTO a (x) VALUES ('it''s; b') -- ;",
+    );
+    place.deployed();
+    assert_eq!(place.rows("SELECT x FROM a"), ["a", "END;", "it's; b"]);
+}
+
+#[test]
 fn vacuum_runs_outside_a_transaction_only() {
     let place = Place::sqlite();
     place.file("1_a.sql", "CREATE TABLE a (x);\nVACUUM;\n");

@@ -149,9 +149,25 @@ impl Classify for Error {
     }
 }
 
+/// SQLite's code. rusqlite keeps the code of an error that names a place in the text for itself.
+pub(crate) fn sqlite_code(error: &rusqlite::Error) -> Option<rusqlite::ErrorCode> {
+    match error {
+        rusqlite::Error::SqlInputError { error, .. } => Some(error.code),
+        error => error.sqlite_error_code(),
+    }
+}
+
+/// SQLite's own words. rusqlite shows the whole text that was sent behind some of them.
+pub(crate) fn sqlite_words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        error => error.to_string(),
+    }
+}
+
 /// The class of a SQLite error that left the database as it was.
 pub(crate) fn sqlite_class(error: &rusqlite::Error) -> Class {
-    match error.sqlite_error_code() {
+    match sqlite_code(error) {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
             Class::Busy
         }
@@ -167,7 +183,7 @@ pub(crate) fn sqlite_class(error: &rusqlite::Error) -> Class {
 
 /// What to do about a SQLite error that has nothing to do with a statement.
 pub(crate) fn sqlite_remedy(error: &rusqlite::Error) -> Option<&'static str> {
-    Some(match error.sqlite_error_code()? {
+    Some(match sqlite_code(error)? {
         rusqlite::ErrorCode::NotADatabase => "check the path: the file is something else",
         rusqlite::ErrorCode::DatabaseCorrupt => {
             "keep the file as it is, and restore the newest snapshot elsewhere to compare"

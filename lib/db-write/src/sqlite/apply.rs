@@ -1,5 +1,6 @@
 //! One migration and its ledger row in one transaction on SQLite.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use super::census::Census;
 use super::foreign_keys::Violations;
 use super::tables::{self, NewRow};
 use super::{SqliteWriter, holders};
-use crate::error::{ledger_moved, sqlite_class, sqlite_remedy, stopped};
+use crate::error::{ledger_moved, sqlite_class, sqlite_code, sqlite_remedy, sqlite_words, stopped};
 use crate::writer::{LastRow, millis, row_of};
 use crate::{Applied, ApplyError, Cause};
 
@@ -174,22 +175,25 @@ impl SqliteWriter {
     }
 
     fn run_statements(&self, migration: &Migration) -> Result<(), Cause> {
-        let mut batch = rusqlite::Batch::new(&self.connection, &migration.up);
-        let mut done = 0;
-        loop {
-            if self.options.stop.asked() {
-                return Err(stopped());
+        for piece in pieces(&migration.up) {
+            let mut batch =
+                rusqlite::Batch::new(&self.connection, &migration.up[piece.range.clone()]);
+            loop {
+                if self.options.stop.asked() {
+                    return Err(stopped());
+                }
+                let ran = match batch.next() {
+                    Ok(None) => break,
+                    Ok(Some(mut statement)) => exhaust(&mut statement),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = ran {
+                    let line = line_of(migration, &piece, &error);
+                    return Err(self.engine(&error).at(line));
+                }
             }
-            let ran = match batch.next() {
-                Ok(None) => return Ok(()),
-                Ok(Some(mut statement)) => exhaust(&mut statement),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = ran {
-                return Err(self.engine(&error).at(line_of(migration, done)));
-            }
-            done += 1;
         }
+        Ok(())
     }
 
     /// The ledger is looked at again under the write lock: what was planned before it may be
@@ -274,7 +278,7 @@ impl SqliteWriter {
         if self.options.stop.asked() {
             return stopped();
         }
-        let class = match (sqlite_class(error), error.sqlite_error_code()) {
+        let class = match (sqlite_class(error), sqlite_code(error)) {
             (Class::Busy, _) => {
                 return Cause::new(
                     Class::Busy,
@@ -297,7 +301,7 @@ impl SqliteWriter {
             ) => Class::Fail,
             (class, _) => class,
         };
-        let mut cause = Cause::new(class, error.to_string());
+        let mut cause = Cause::new(class, sqlite_words(error));
         cause.remedy = sqlite_remedy(error).map(str::to_owned);
         cause
     }
@@ -310,9 +314,48 @@ fn exhaust(statement: &mut rusqlite::Statement<'_>) -> Result<(), rusqlite::Erro
     Ok(())
 }
 
-/// The line of the statement after `done` others.
-fn line_of(migration: &Migration, done: usize) -> Option<u32> {
-    let script = sql::parse(Dialect::Sqlite, &migration.up);
-    let statement = script.statements.get(done)?;
-    Some(migration.up_line + statement.line - 1)
+/// A part of a migration's text.
+struct Piece {
+    range: Range<usize>,
+    /// Where its one statement begins.
+    statement: Option<usize>,
+}
+
+/// The text in pieces of one statement, each up to where the next begins: SQLite copies all of what
+/// it is given for every statement, which takes quadratic time on a long file. Nothing is left out,
+/// and where a statement ends SQLite still says itself. What the parser can't read stays whole.
+fn pieces(sql: &str) -> Vec<Piece> {
+    let script = sql::parse(Dialect::Sqlite, sql);
+    if !script.errors.is_empty() {
+        return vec![Piece {
+            range: 0..sql.len(),
+            statement: None,
+        }];
+    }
+    let mut pieces = Vec::with_capacity(script.statements.len());
+    let mut from = 0;
+    let mut statements = script.statements.iter().peekable();
+    while let Some(statement) = statements.next() {
+        let to = statements.peek().map_or(sql.len(), |next| next.range.start);
+        pieces.push(Piece {
+            range: from..to,
+            statement: Some(statement.range.start),
+        });
+        from = to;
+    }
+    pieces
+}
+
+/// The line of an error in a piece: of the token that SQLite names, else of the statement.
+fn line_of(migration: &Migration, piece: &Piece, error: &rusqlite::Error) -> Option<u32> {
+    let byte = match error {
+        // SQLite was sent what was left of the piece.
+        rusqlite::Error::SqlInputError { sql, offset, .. } => {
+            piece.range.end.checked_sub(sql.len())? + usize::try_from(*offset).ok()?
+        }
+        _ => piece.statement?,
+    };
+    let before = migration.up.as_bytes().get(..byte)?;
+    let lines = before.iter().filter(|byte| **byte == b'\n').count();
+    Some(migration.up_line + u32::try_from(lines).ok()?)
 }

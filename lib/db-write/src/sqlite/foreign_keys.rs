@@ -9,6 +9,8 @@ use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use crate::error::sqlite_code;
+
 /// How often each child table has an orphan with these key values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Violations(BTreeMap<Orphan, u64>);
@@ -128,7 +130,7 @@ impl Violations {
 /// Whether a key's parent has no unique columns to match: "foreign key mismatch", which has no code
 /// of its own.
 fn is_mismatch(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown)
+    sqlite_code(error) == Some(rusqlite::ErrorCode::Unknown)
 }
 
 /// The child's columns of one foreign key.
