@@ -20,6 +20,9 @@ pub(crate) const SCHEMA_RECORDED: Check = Check {
     remedy: "record it in a file with record-schema; the next deployment records it again",
 };
 
+const LEDGER_REMEDY: &str =
+    "compare verify-migrations with this result, and find out what wrote to the ledger";
+
 pub(crate) struct Deployment<'a> {
     plan: &'a Plan,
     run: &'a Run,
@@ -28,6 +31,8 @@ pub(crate) struct Deployment<'a> {
     applied: usize,
     /// The ledger as it has to be, by what was read under the lock and written since.
     ledger: Vec<LedgerRow>,
+    /// The version whose row may stand behind it: it is dirty, or can't be told.
+    unfinished: Option<String>,
     changed: Changed,
 }
 
@@ -39,6 +44,7 @@ impl<'a> Deployment<'a> {
             pending: plan.pending().collect(),
             applied: 0,
             ledger: survey.rows().to_vec(),
+            unfinished: None,
             changed: Changed::No,
         }
     }
@@ -62,7 +68,7 @@ impl<'a> Deployment<'a> {
                 ""
             };
             run.say(&format!("applying {file}{outside} ({} of {count})", at + 1));
-            match writer.apply(migration, self.ledger.last(), &mut |text| run.say(text)) {
+            match writer.apply(migration, &self.ledger, &mut |text| run.say(text)) {
                 Ok(done) => {
                     run.say(&format!("applied {file} in {} ms", done.duration_ms));
                     report.held(&APPLIED, file);
@@ -138,6 +144,7 @@ impl<'a> Deployment<'a> {
         }
         if changed != Changed::No {
             self.changed = changed;
+            self.unfinished = Some(migration.version.clone());
         }
         report.stopped_by(
             Failure::new(
@@ -206,14 +213,37 @@ impl<'a> Deployment<'a> {
         report: &mut Report,
     ) -> Result<(), db_write::Error> {
         // In full, once: what the run has written is what is there.
-        let ledger_state = migrations::ledger_state(&writer.ledger()?);
+        let ledger = writer.ledger()?;
+        let ledger_state = migrations::ledger_state(&ledger);
         report.fact("ledger_state", &ledger_state);
+        if !is_as_written(&ledger, &self.ledger, self.unfinished.as_deref()) {
+            let what = "it is not as this run wrote it: a file or somebody else changed it";
+            report
+                .broken(&APPLIED, "ledger", what)
+                .remedy(LEDGER_REMEDY);
+            // What stopped the run before the last file is told first.
+            if self.applied == self.pending.len() {
+                report.stopped_by(
+                    Failure::new(Class::Partial, format!("cannot trust the ledger: {what}"))
+                        .remedy(LEDGER_REMEDY),
+                );
+            }
+        }
         let scope = Scope::from_settings(&resolved.settings);
         let document = writer.read_schema(&scope)?.to_json()?;
         writer.record_schema(&NewSchema {
             document,
             ledger_state,
         })
+    }
+}
+
+/// Whether the ledger that is there is the one that the run wrote.
+fn is_as_written(ledger: &[LedgerRow], written: &[LedgerRow], unfinished: Option<&str>) -> bool {
+    match ledger.strip_prefix(written) {
+        Some([]) => true,
+        Some([row]) => Some(row.version.as_str()) == unfinished,
+        _ => false,
     }
 }
 

@@ -141,10 +141,10 @@ impl Place {
         let set = migrations::discover(&self.dir.path().join("migrations"), None, dialect);
         let mut writer = self.writer();
         writer.lock(Duration::ZERO, &mut |_| {}).unwrap();
-        let mut last = None;
+        let mut ledger = Vec::new();
         for migration in &set.unwrap().migrations[..count] {
-            let applied = writer.apply(migration, last.as_ref(), &mut |_| {})?;
-            last = Some(applied.row);
+            let applied = writer.apply(migration, &ledger, &mut |_| {})?;
+            ledger.push(applied.row);
         }
         Ok(())
     }

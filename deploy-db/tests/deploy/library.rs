@@ -45,14 +45,14 @@ fn a_commit_that_the_parser_did_not_see_is_refused_by_sqlite() {
         "ATTACH ':memory:' AS other;",
     ] {
         undone(
-            writer.apply(&migration(&place, "1", sql), None, &mut |_| {}),
+            writer.apply(&migration(&place, "1", sql), &[], &mut |_| {}),
             "not authorized",
         );
         assert_eq!(place.tables(), Vec::<String>::new());
     }
     let savepoint = "SAVEPOINT s; CREATE TABLE b (x int); RELEASE s;";
     writer
-        .apply(&migration(&place, "1", savepoint), None, &mut |_| {})
+        .apply(&migration(&place, "1", savepoint), &[], &mut |_| {})
         .unwrap();
     assert_eq!(place.ledger(), ["1"]);
 }
@@ -62,12 +62,16 @@ fn a_transaction_that_the_parser_did_not_see_end_is_noticed_on_postgres() {
     let place = Place::postgres();
     let mut writer = locked(&place);
     let first = migration(&place, "1", "CREATE TABLE a (x int);");
-    let row = writer.apply(&first, None, &mut |_| {}).unwrap().row;
+    let row = writer.apply(&first, &[], &mut |_| {}).unwrap().row;
     for sql in [
         "CREATE TABLE b (x int); COMMIT;",
         "CREATE TABLE c (x int); COMMIT; BEGIN;",
     ] {
-        let ended = writer.apply(&migration(&place, "2", sql), Some(&row), &mut |_| {});
+        let ended = writer.apply(
+            &migration(&place, "2", sql),
+            std::slice::from_ref(&row),
+            &mut |_| {},
+        );
         assert!(
             matches!(&ended, Err(ApplyError::Unknown(cause))
                 if cause.message.contains("ended the transaction")),
@@ -83,10 +87,10 @@ fn a_ledger_that_somebody_else_wrote_to_stops_the_next_file() {
         let mut writer = locked(&place);
         let first = migration(&place, "1", "CREATE TABLE a (x int);");
         let second = migration(&place, "2", "CREATE TABLE b (x int);");
-        let row = writer.apply(&first, None, &mut |_| {}).unwrap().row;
+        let row = writer.apply(&first, &[], &mut |_| {}).unwrap().row;
         assert_eq!(writer.ledger().unwrap(), std::slice::from_ref(&row));
         undone(
-            writer.apply(&second, None, &mut |_| {}),
+            writer.apply(&second, &[], &mut |_| {}),
             "the ledger has changed",
         );
         let table = place.table("migrations");
@@ -97,12 +101,14 @@ fn a_ledger_that_somebody_else_wrote_to_stops_the_next_file() {
         ] {
             place.execute(&format!("UPDATE {table} SET {change}"));
             undone(
-                writer.apply(&second, Some(&row), &mut |_| {}),
+                writer.apply(&second, std::slice::from_ref(&row), &mut |_| {}),
                 "the ledger has changed",
             );
             place.execute(&format!("UPDATE {table} SET {back}"));
         }
-        writer.apply(&second, Some(&row), &mut |_| {}).unwrap();
+        writer
+            .apply(&second, std::slice::from_ref(&row), &mut |_| {})
+            .unwrap();
         assert_eq!(place.ledger(), ["1", "2"]);
     }
 }
@@ -113,9 +119,9 @@ fn a_file_that_lets_go_of_the_lock_is_the_last_one() {
     let mut writer = locked(&place);
     let unlocks = migration(&place, "1", "SELECT pg_advisory_unlock_all();");
     let next = migration(&place, "2", "CREATE TABLE b (x int);");
-    let row = writer.apply(&unlocks, None, &mut |_| {}).unwrap().row;
+    let row = writer.apply(&unlocks, &[], &mut |_| {}).unwrap().row;
     undone(
-        writer.apply(&next, Some(&row), &mut |_| {}),
+        writer.apply(&next, std::slice::from_ref(&row), &mut |_| {}),
         "does not hold the deployment lock any more",
     );
 }
@@ -134,7 +140,7 @@ fn a_negative_key_is_found_among_the_locks() {
             "{error}"
         );
         let first = migration(&place, "1", "CREATE TABLE a (x int);");
-        writer.apply(&first, None, &mut |_| {}).unwrap();
+        writer.apply(&first, &[], &mut |_| {}).unwrap();
     }
 }
 
@@ -149,7 +155,7 @@ fn a_session_that_the_server_ends_in_commit_is_followed() {
         CREATE CONSTRAINT TRIGGER t AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED \
             FOR EACH ROW EXECUTE FUNCTION f();\nINSERT INTO a VALUES (1);";
     undone(
-        writer.apply(&migration(&place, "1", sql), None, &mut |_| {}),
+        writer.apply(&migration(&place, "1", sql), &[], &mut |_| {}),
         "the connection was lost, and the server rolled it back",
     );
     assert_eq!(place.tables(), Vec::<String>::new());

@@ -14,6 +14,7 @@ mod network;
 mod place;
 mod postgres;
 mod postgres_files;
+mod records;
 mod refusals;
 mod roles;
 mod signals;

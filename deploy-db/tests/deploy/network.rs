@@ -122,7 +122,7 @@ fn a_commit_into_a_server_that_is_gone_can_not_be_told() {
         );
         let mut writer = proxy.writer(&place);
         writer.lock(Duration::ZERO, &mut |_| {}).unwrap();
-        let ended = writer.apply(&set.unwrap().migrations[0], None, &mut |_| {});
+        let ended = writer.apply(&set.unwrap().migrations[0], &[], &mut |_| {});
         assert!(proxy.is_dead());
         assert!(
             matches!(&ended, Err(ApplyError::Unknown(cause))
@@ -158,7 +158,7 @@ fn a_connection_lost_before_commit_to_a_server_that_is_gone_is_not_committed() {
     );
     let mut writer = proxy.writer(&place);
     writer.lock(Duration::ZERO, &mut |_| {}).unwrap();
-    let ended = writer.apply(&set.unwrap().migrations[0], None, &mut |_| {});
+    let ended = writer.apply(&set.unwrap().migrations[0], &[], &mut |_| {});
     assert!(
         matches!(&ended, Err(ApplyError::Undone(cause))
             if cause.class == contract::Class::Unavailable

@@ -205,7 +205,7 @@ pub(crate) fn stopped() -> Cause {
         .remedy("run the deployment again; it goes on where it ended")
 }
 
-/// The ledger does not end with the row that was planned for.
+/// The ledger is not the one that was read and written.
 pub(crate) fn ledger_moved() -> Cause {
     Cause::new(
         Class::Fail,

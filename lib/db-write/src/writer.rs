@@ -6,6 +6,7 @@ use migrations::{LedgerRow, Migration, RowState};
 use records::{LedgerName, Mark, Survey};
 use schema::{Schema, Scope};
 use settings::Target;
+use sha2::{Digest as _, Sha256};
 
 use crate::postgres::PostgresWriter;
 use crate::sqlite::SqliteWriter;
@@ -110,8 +111,9 @@ pub trait Writer {
     /// The mark that the first migration's transaction writes too, on a database that was empty.
     fn mark_with_first(&mut self, mark: NewMark);
 
-    /// Applies one migration together with its ledger row. `last` is the row that the ledger has
-    /// to end with at that moment; any other one stops the migration before it begins.
+    /// Applies one migration together with its ledger row. `ledger` is what the ledger has to be at
+    /// that moment: another last row stops the migration before it begins, and any other difference
+    /// before it is committed.
     ///
     /// # Errors
     ///
@@ -119,7 +121,7 @@ pub trait Writer {
     fn apply(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError>;
 
@@ -184,9 +186,8 @@ pub fn open(target: &Target, options: Options) -> Result<Box<dyn Writer>, Error>
     })
 }
 
-/// What is compared of the ledger's last row. The ledger was read in full under the same lock
-/// before the run began, so this is enough to see that somebody else wrote to it since, and it
-/// does not grow with the ledger.
+/// What is compared of the ledger's last row before a migration begins: enough to see in good time
+/// that somebody else wrote to it since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastRow {
     pub(crate) position: i64,
@@ -204,6 +205,23 @@ impl LastRow {
             state: state_text(row.state).to_owned(),
         }
     }
+}
+
+/// What is compared of the whole ledger before a row is written: SHA-256, hexadecimal, of a line
+/// for each row.
+pub(crate) fn ledger_digest(rows: &[LedgerRow]) -> String {
+    let lines: Vec<String> = rows.iter().map(line_of).collect();
+    migrations::hex(&Sha256::digest(lines.join("\n")))
+}
+
+fn line_of(row: &LedgerRow) -> String {
+    let position = row.position.to_string();
+    let sha256 = migrations::hex(&row.sha256);
+    let tokens = row.sha256_tokens.map(|digest| migrations::hex(&digest));
+    let mut fields = vec![position.as_str(), &row.version, &row.name, &sha256];
+    fields.extend(tokens.as_deref());
+    fields.push(state_text(row.state));
+    fields.join(" ")
 }
 
 /// The words of a row's state.

@@ -4,7 +4,7 @@ mod checks;
 
 use contract::{Class, Classify, Report};
 use migrations::{Dialect, Layout, Migration, Problem, Set, Severity, State};
-use records::{LedgerName, LedgerNameError, Survey};
+use records::{LEDGER_DEFAULT, LedgerName, LedgerNameError, Survey};
 use serde_json::{Value, json};
 use settings::{Settings, Target};
 
@@ -19,6 +19,9 @@ pub enum Error {
     /// `[migrations] ledger` is no name.
     #[error(transparent)]
     Ledger(#[from] LedgerNameError),
+    /// `[migrations] schema` is one of Lockstep's own.
+    #[error("cannot run files in the schema {0}: it is Lockstep's own")]
+    OwnSchema(String),
 }
 
 impl Classify for Error {
@@ -30,6 +33,9 @@ impl Classify for Error {
         match self {
             Error::Migrations(error) => error.remedy(),
             Error::Ledger(error) => error.remedy(),
+            Error::OwnSchema(_) => {
+                Some("name another in schema of [migrations]: the files' tables go there".into())
+            }
         }
     }
 }
@@ -55,9 +61,16 @@ pub struct Plan {
 ///
 /// # Errors
 ///
-/// When it is no name.
+/// When it is no name, or when the files would run in its schema or the mark's: a name without a
+/// schema would mean Lockstep's own tables first.
 pub fn ledger_name(settings: &Settings) -> Result<LedgerName, Error> {
-    Ok(LedgerName::new(settings.migrations.ledger.as_deref())?)
+    let ledger = LedgerName::new(settings.migrations.ledger.as_deref())?;
+    match settings.migrations.schema.as_deref() {
+        Some(schema) if schema == LEDGER_DEFAULT || schema == ledger.as_str() => {
+            Err(Error::OwnSchema(schema.to_owned()))
+        }
+        _ => Ok(ledger),
+    }
 }
 
 /// The dialect of a target.

@@ -92,7 +92,7 @@ impl SqliteRecords<'_> {
         let mut statement = self
             .connection
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM \"{table}\" ORDER BY position"
+                "SELECT {COLUMNS} FROM main.\"{table}\" ORDER BY position"
             ))
             .map_err(sqlite(LEDGER))?;
         let rows = statement
@@ -124,7 +124,7 @@ impl SqliteRecords<'_> {
             return Ok(false);
         }
         self.connection
-            .prepare_cached(&format!("SELECT 1 FROM \"{table}\" WHERE id = 1"))
+            .prepare_cached(&format!("SELECT 1 FROM main.\"{table}\" WHERE id = 1"))
             .and_then(|mut statement| statement.exists([]))
             .map_err(sqlite(SCHEMA))
     }
@@ -141,7 +141,7 @@ impl SqliteRecords<'_> {
         }
         self.connection
             .query_row(
-                &format!("SELECT {RECORDED} FROM \"{table}\" WHERE id = 1"),
+                &format!("SELECT {RECORDED} FROM main.\"{table}\" WHERE id = 1"),
                 [],
                 |row| {
                     Ok(RecordedSchema {

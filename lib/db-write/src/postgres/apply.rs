@@ -12,6 +12,7 @@ use postgres::{SimpleQueryMessage, SimpleQueryRow};
 use records::PostgresRecords;
 use sql::Dialect;
 
+use super::conditions::{Condition, Conditions, holds_lock};
 use super::outcome::cause;
 use super::rows::{self, NewRow};
 use super::watcher::Watcher;
@@ -22,6 +23,8 @@ use crate::{Applied, ApplyError, Cause, Error};
 
 /// How often a migration that timed out on a lock is tried again.
 const LOCK_ATTEMPTS: u32 = 4;
+const LOCK_REMEDY: &str =
+    "see whether a file unlocks advisory locks, then run the deployment again";
 /// What completes "cannot" where a file's own SQL failed.
 const FILE: &str = "apply the file";
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
@@ -30,14 +33,14 @@ impl PostgresWriter {
     pub(super) fn apply_in_transaction(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
         let mut attempt = 1;
         loop {
             let pid = self.backend.pid;
             self.watcher().begin(pid);
-            let ended = self.attempt(migration, last);
+            let ended = self.attempt(migration, ledger);
             let blockers = self.watcher().end();
             let mut cause = match ended {
                 Err(ApplyError::Undone(cause)) if cause.class == Class::Busy => cause,
@@ -72,14 +75,14 @@ impl PostgresWriter {
     fn attempt(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
     ) -> Result<Applied, ApplyError> {
         let began = Instant::now();
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
         let work = self
-            .begin(last)
-            .and_then(|id| self.work(migration, id, next(last), began));
+            .begin(ledger)
+            .and_then(|id| self.work(migration, id, ledger, began));
         let row = match work {
             Ok(row) => row,
             Err(cause) => {
@@ -98,7 +101,7 @@ impl PostgresWriter {
 
     /// Begins the transaction, under the lock and after the row that was planned for, and with the
     /// ledger's tables there. Returns the transaction's id.
-    pub(super) fn begin(&mut self, last: Option<&LedgerRow>) -> Result<i64, Cause> {
+    pub(super) fn begin(&mut self, ledger: &[LedgerRow]) -> Result<i64, Cause> {
         let Some(key) = self.lock_key else {
             return Err(Cause::new(
                 Class::Fail,
@@ -110,21 +113,13 @@ impl PostgresWriter {
             self.client_batch("begin the transaction", "BEGIN")?;
             self.make_tables()?;
         }
-        // Our own backend's lock, looked at each time: a pooler that came in between, or a file
-        // that unlocked it, would let a second deployment in. classid and objid are the key's two
-        // halves, unsigned.
         let begin = if self.ledger_there { "BEGIN; " } else { "" };
         let sql = format!(
             "{begin}SELECT s.*, l.position, l.version, l.sha256, l.state \
-             FROM (SELECT pg_catalog.txid_current() AS id, EXISTS (\
-                SELECT 1 FROM pg_catalog.pg_locks \
-                WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
-                AND pid = pg_catalog.pg_backend_pid() \
-                AND classid = '{}' AND objid = '{}') AS held) s \
+             FROM (SELECT pg_catalog.txid_current() AS id, {} AS held) s \
              LEFT JOIN (SELECT position, version, sha256, state FROM {} \
                 ORDER BY position DESC LIMIT 1) l ON true",
-            (key.cast_unsigned() >> 32),
-            (key.cast_unsigned() & 0xffff_ffff),
+            holds_lock(key),
             self.options.ledger.postgres_table("migrations"),
         );
         let messages = self
@@ -145,9 +140,9 @@ impl PostgresWriter {
                 Class::Fail,
                 "this session does not hold the deployment lock any more",
             )
-            .remedy("see whether a file unlocks advisory locks, then run the deployment again"));
+            .remedy(LOCK_REMEDY));
         }
-        if last_row(row) == last.map(LastRow::of) {
+        if last_row(row) == ledger.last().map(LastRow::of) {
             Ok(id)
         } else {
             Err(ledger_moved())
@@ -159,7 +154,7 @@ impl PostgresWriter {
         &mut self,
         migration: &Migration,
         id: i64,
-        position: i64,
+        ledger: &[LedgerRow],
         began: Instant,
     ) -> Result<LedgerRow, Cause> {
         let before = self.link.statements_completed();
@@ -176,6 +171,7 @@ impl PostgresWriter {
         self.client_batch("end the file", &reset)?;
         let applied_at = contract::now();
         let duration_ms = millis(began);
+        let position = next(ledger);
         let new = NewRow {
             position,
             state: RowState::Applied,
@@ -183,17 +179,20 @@ impl PostgresWriter {
             duration_ms,
             because: None,
         };
+        let conditions = Conditions::default()
+            .in_transaction(id)
+            .under_mark(self.judged.as_ref())
+            .after_rows(ledger);
         let written = rows::insert_row(
             &mut self.link.client,
             &self.options,
             migration,
             &new,
-            id,
-            self.judged.as_ref(),
+            &conditions,
         )
         .map_err(|error| self.stopped_or("write the ledger's row", error))?;
         if !written {
-            return Err(self.why_not_written(id));
+            return Err(self.why_not_written(&conditions));
         }
         Ok(row_of(
             migration,
@@ -204,22 +203,32 @@ impl PostgresWriter {
         ))
     }
 
-    /// The row is written in the file's own transaction and under the mark that was judged, or not
-    /// at all.
-    fn why_not_written(&mut self, id: i64) -> Cause {
-        let now = self
-            .link
-            .client
-            .query_typed("SELECT pg_catalog.txid_current()", &[]);
-        match now {
-            Ok(rows) if rows.first().is_some_and(|row| row.get::<_, i64>(0) == id) => Cause::new(
-                Class::Fail,
-                "it changed the database's mark, on which every guard stands",
-            )
-            .remedy("leave the mark to mark-db"),
-            _ => Cause::new(
+    /// Which of the conditions kept the row from being written.
+    pub(super) fn why_not_written(&mut self, conditions: &Conditions) -> Cause {
+        let ended = || {
+            Cause::new(
                 Class::Partial,
                 "the file ended the transaction that it ran in",
+            )
+        };
+        let no = |message, remedy| Cause::new(Class::Fail, message).remedy(remedy);
+        match conditions.broken(&mut self.link.client, &self.options) {
+            Err(_) | Ok(Some(Condition::Transaction)) => ended(),
+            Ok(Some(Condition::Lock)) => no(
+                "this session does not hold the deployment lock any more",
+                LOCK_REMEDY,
+            ),
+            Ok(Some(Condition::Mark)) => no(
+                "it changed the database's mark, on which every guard stands",
+                "leave the mark to mark-db",
+            ),
+            Ok(Some(Condition::Ledger)) => no(
+                "the ledger was changed meanwhile, by the file or by somebody else",
+                "leave the ledger to mark-migrations; see verify-migrations for what it says",
+            ),
+            Ok(None) => no(
+                "its row does not get into the ledger: a rule or a trigger of the ledger's table keeps it out",
+                "drop that rule or trigger, then deploy again",
             ),
         }
     }
@@ -314,8 +323,8 @@ fn line_of(migration: &Migration, done: u64) -> Option<u32> {
 }
 
 /// The position after the last row, which was compared with the ledger's own.
-pub(super) fn next(last: Option<&LedgerRow>) -> i64 {
-    last.map_or(1, |last| last.position + 1)
+pub(super) fn next(ledger: &[LedgerRow]) -> i64 {
+    ledger.last().map_or(1, |last| last.position + 1)
 }
 
 fn last_row(row: &SimpleQueryRow) -> Option<LastRow> {

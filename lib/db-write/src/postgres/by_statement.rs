@@ -13,6 +13,7 @@ use sql::Dialect;
 
 use super::PostgresWriter;
 use super::apply::next;
+use super::conditions::Conditions;
 use super::outcome::{cause, is_lost};
 use super::rows::{self, NewRow};
 use crate::error::stopped;
@@ -23,12 +24,12 @@ impl PostgresWriter {
     pub(super) fn apply_by_statement(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
     ) -> Result<Applied, ApplyError> {
         let began = Instant::now();
         let applied_at = contract::now();
-        let position = next(last);
-        self.note_start(migration, last, &applied_at)?;
+        let position = next(ledger);
+        self.note_start(migration, ledger, &applied_at)?;
         let before = self.invalid_indexes().map_err(ApplyError::Dirty)?;
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
@@ -56,40 +57,44 @@ impl PostgresWriter {
             }
         }
         let duration_ms = millis(began);
-        self.note_end(migration, duration_ms)
-            .map_err(ApplyError::Dirty)?;
-        Ok(Applied {
-            row: row_of(migration, &self.options, position, applied_at, duration_ms),
-            duration_ms,
-        })
+        let row = row_of(migration, &self.options, position, applied_at, duration_ms);
+        self.note_end(ledger, &row).map_err(ApplyError::Dirty)?;
+        Ok(Applied { row, duration_ms })
     }
 
     /// Writes the row that says `started`.
     fn note_start(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         applied_at: &str,
     ) -> Result<(), ApplyError> {
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
-        let noted = self.begin(last).and_then(|id| {
+        let noted = self.begin(ledger).and_then(|id| {
             let new = NewRow {
-                position: next(last),
+                position: next(ledger),
                 state: RowState::Started,
                 applied_at,
                 duration_ms: 0,
                 because: None,
             };
-            rows::insert_row(
+            let conditions = Conditions::default()
+                .in_transaction(id)
+                .under_mark(self.judged.as_ref())
+                .after_rows(ledger);
+            let written = rows::insert_row(
                 &mut self.link.client,
                 &self.options,
                 migration,
                 &new,
-                id,
-                None,
+                &conditions,
             )
-            .map_err(|error| self.stopped_or("write the ledger's row", error))
+            .map_err(|error| self.stopped_or("write the ledger's row", error))?;
+            match written {
+                true => Ok(()),
+                false => Err(self.why_not_written(&conditions)),
+            }
         });
         drop(cancellable);
         if let Err(cause) = noted {
@@ -161,26 +166,33 @@ impl PostgresWriter {
         })
     }
 
-    /// Ends the row that says `started`.
-    fn note_end(&mut self, migration: &Migration, duration_ms: i64) -> Result<(), Cause> {
+    /// Ends the row that says `started`, if `ledger` and this row are all that there is. What ran
+    /// in between was committed statement by statement, also what it did to mark, ledger and lock.
+    fn note_end(&mut self, ledger: &[LedgerRow], row: &LedgerRow) -> Result<(), Cause> {
+        let mut rows = ledger.to_vec();
+        rows.push(LedgerRow {
+            state: RowState::Started,
+            ..row.clone()
+        });
+        let conditions = Conditions::default()
+            .under_lock(self.lock_key)
+            .under_mark(self.judged.as_ref())
+            .after_rows(&rows);
         let updated = rows::end_row(
             &mut self.link.client,
             &self.options,
-            &migration.version,
-            duration_ms,
-            self.judged.as_ref(),
+            &row.version,
+            row.duration_ms,
+            &conditions,
         );
         let mut failed = match updated {
             Ok(1) => return Ok(()),
-            Ok(_) => Cause::new(
-                Class::Fail,
-                "its row is gone from the ledger, or the database's mark was changed",
-            ),
+            Ok(_) => self.why_not_written(&conditions),
             Err(error) => {
                 let lost = is_lost(&self.link, &error);
                 let failed = cause("end the ledger's row", error);
                 if lost
-                    && let Ok(Some(row)) = self.what_was_left(&migration.version)
+                    && let Ok(Some(row)) = self.what_was_left(&row.version)
                     && row.state == RowState::Applied
                 {
                     return Ok(());

@@ -2,6 +2,7 @@
 
 mod apply;
 mod by_statement;
+mod conditions;
 mod lock;
 mod outcome;
 mod rows;
@@ -20,6 +21,7 @@ use schema::{Schema, Scope};
 use settings::PostgresTarget;
 
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
+use conditions::Conditions;
 use rows::NewRow;
 use session::{Backend, Session};
 use watcher::Watcher;
@@ -194,16 +196,16 @@ impl Writer for PostgresWriter {
     fn apply(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
         if self.options.stop.asked() {
             return Err(ApplyError::Undone(crate::error::stopped()));
         }
         if migration.no_transaction {
-            self.apply_by_statement(migration, last)
+            self.apply_by_statement(migration, ledger)
         } else {
-            self.apply_in_transaction(migration, last, say)
+            self.apply_in_transaction(migration, ledger, say)
         }
     }
 
@@ -213,7 +215,6 @@ impl Writer for PostgresWriter {
             "enter the rows",
             |transaction, options| {
                 tables::make_ledger(transaction, &options.ledger)?;
-                let id = rows::transaction_id(transaction)?;
                 let last = rows::last_position(transaction, options)?;
                 for (position, row) in (last + 1..).zip(rows) {
                     let new = NewRow {
@@ -223,7 +224,13 @@ impl Writer for PostgresWriter {
                         duration_ms: 0,
                         because: Some(row.because),
                     };
-                    rows::insert_row(transaction, options, row.migration, &new, id, None)?;
+                    rows::insert_row(
+                        transaction,
+                        options,
+                        row.migration,
+                        &new,
+                        &Conditions::default(),
+                    )?;
                 }
                 rows::insert_schema(transaction, options, schema)
             },

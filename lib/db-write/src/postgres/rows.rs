@@ -3,9 +3,9 @@
 use migrations::{Migration, RowState};
 use postgres::GenericClient;
 use postgres::types::{ToSql, Type};
-
 use records::Mark;
 
+use super::conditions::{Condition, Conditions};
 use crate::writer::state_text;
 use crate::{NewMark, NewSchema, Options, Resolution};
 
@@ -19,15 +19,13 @@ pub(super) struct NewRow<'a> {
     pub(super) because: Option<&'a str>,
 }
 
-/// Writes one row of the ledger, in the transaction `transaction_id` and in no other: where a file
-/// has ended that one, nothing is written. Returns whether it was.
+/// Writes one row of the ledger, under conditions. Returns whether it was written.
 pub(super) fn insert_row<C: GenericClient>(
     client: &mut C,
     options: &Options,
     migration: &Migration,
     row: &NewRow<'_>,
-    transaction_id: i64,
-    mark: Option<&NewMark>,
+    conditions: &Conditions,
 ) -> Result<bool, postgres::Error> {
     let table = options.ledger.postgres_table("migrations");
     let sha256 = migrations::hex(&migration.sha256);
@@ -35,12 +33,6 @@ pub(super) fn insert_row<C: GenericClient>(
         .sha256_tokens
         .map(|digest| migrations::hex(&digest));
     let state = state_text(row.state);
-    let mut sql = format!(
-        "INSERT INTO {table} (version, name, sha256, sha256_tokens, state, \
-            applied_at, duration_ms, applied_by, run_id, because, position) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12 \
-         WHERE pg_catalog.txid_current() OPERATOR(pg_catalog.=) $11"
-    );
     let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![
         (&migration.version, Type::TEXT),
         (&migration.name, Type::TEXT),
@@ -52,53 +44,40 @@ pub(super) fn insert_row<C: GenericClient>(
         (&options.actor, Type::TEXT),
         (&options.run_id, Type::TEXT),
         (&row.because, Type::TEXT),
-        (&transaction_id, Type::INT8),
         (&row.position, Type::INT8),
     ];
-    under(mark, &mut sql, &mut values);
+    let sql = format!(
+        "INSERT INTO {table} (version, name, sha256, sha256_tokens, state, \
+            applied_at, duration_ms, applied_by, run_id, because, position) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 WHERE true{}",
+        and_all(conditions.sql(options, &mut values))
+    );
     let written = client.execute_typed(&sql, &values)?;
     Ok(written == 1)
 }
 
-/// Ends the row that says `started`, under the mark that was judged; how many there were.
+/// Ends the row that says `started`, under conditions; how many there were.
 pub(super) fn end_row<C: GenericClient>(
     client: &mut C,
     options: &Options,
     version: &str,
     duration_ms: i64,
-    mark: Option<&NewMark>,
+    conditions: &Conditions,
 ) -> Result<u64, postgres::Error> {
-    let mut sql = format!(
-        "UPDATE {} SET state = 'applied', duration_ms = $2 \
-         WHERE version = $1 AND state = 'started'",
-        options.ledger.postgres_table("migrations")
-    );
     let mut values: Vec<(&(dyn ToSql + Sync), Type)> =
         vec![(&version, Type::TEXT), (&duration_ms, Type::INT8)];
-    under(mark, &mut sql, &mut values);
+    let sql = format!(
+        "UPDATE {} SET state = 'applied', duration_ms = $2 \
+         WHERE version = $1 AND state = 'started'{}",
+        options.ledger.postgres_table("migrations"),
+        and_all(conditions.sql(options, &mut values))
+    );
     client.execute_typed(&sql, &values)
 }
 
-/// Adds the condition that the database still carries the mark that was judged.
-fn under<'a>(
-    mark: Option<&'a NewMark>,
-    sql: &mut String,
-    values: &mut Vec<(&'a (dyn ToSql + Sync), Type)>,
-) {
-    let Some(mark) = mark else {
-        return;
-    };
-    let next = values.len() + 1;
-    sql.push_str(&format!(
-        " AND EXISTS (SELECT 1 FROM \"lockstep\".\"environment\" m \
-         WHERE m.id OPERATOR(pg_catalog.=) 1 AND m.name OPERATOR(pg_catalog.=) ${next} \
-         AND m.protected OPERATOR(pg_catalog.=) ${} AND m.uuid OPERATOR(pg_catalog.=) ${})",
-        next + 1,
-        next + 2
-    ));
-    values.push((&mark.environment, Type::TEXT));
-    values.push((&mark.protected, Type::BOOL));
-    values.push((&mark.uuid, Type::TEXT));
+fn and_all(conditions: Vec<(Condition, String)>) -> String {
+    let each = conditions.iter().map(|(_, sql)| format!(" AND {sql}"));
+    each.collect()
 }
 
 /// The position of the ledger's last row; 0 where there is none.
@@ -113,12 +92,6 @@ pub(super) fn last_position<C: GenericClient>(
         ),
         &[],
     )?;
-    Ok(rows.first().map_or(0, |row| row.get(0)))
-}
-
-/// The current transaction's id; it is given one by being asked.
-pub(super) fn transaction_id<C: GenericClient>(client: &mut C) -> Result<i64, postgres::Error> {
-    let rows = client.query_typed("SELECT pg_catalog.txid_current()", &[])?;
     Ok(rows.first().map_or(0, |row| row.get(0)))
 }
 

@@ -10,7 +10,7 @@ use migrations::{LedgerRow, Migration, RowState};
 use rusqlite::OptionalExtension as _;
 use sql::Dialect;
 
-use super::census::Census;
+use super::census::{self, Census, OwnObjects};
 use super::foreign_keys::Violations;
 use super::tables::{self, NewRow};
 use super::{SqliteWriter, holders};
@@ -41,14 +41,14 @@ impl SqliteWriter {
     pub(super) fn apply_in_transaction(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
         self.begin(say)?;
         let began = Instant::now();
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
-        let work = self.work(migration, last, began);
+        let work = self.work(migration, ledger, began);
         let (row, seen) = match work {
             Ok(done) => done,
             Err(cause) => {
@@ -95,11 +95,11 @@ impl SqliteWriter {
     fn work(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         began: Instant,
     ) -> Result<(LedgerRow, Seen), Cause> {
         self.own_tables().map_err(|error| self.engine(&error))?;
-        self.ends_with(last)?;
+        self.ends_with(ledger.last())?;
         // Asked within the transaction, where nobody else can commit; our own commits don't show.
         let data_version = self.data_version().map_err(|error| self.engine(&error))?;
         let before = match self.seen.take() {
@@ -107,6 +107,7 @@ impl SqliteWriter {
             _ => self.look(data_version)?,
         };
         let named = sql::names(Dialect::Sqlite, &migration.up);
+        let own = self.own_objects()?;
         self.held.transaction.store(true, Ordering::Relaxed);
         let ran = self.run(migration);
         self.held.transaction.store(false, Ordering::Relaxed);
@@ -127,6 +128,7 @@ impl SqliteWriter {
                 "keep what the table had; if it is meant, name the table in a statement of the file",
             ));
         }
+        self.records_are(&own, ledger)?;
         let applied_at = contract::now();
         let duration_ms = millis(began);
         let new = NewRow {
@@ -202,7 +204,7 @@ impl SqliteWriter {
         let found = self
             .connection
             .prepare_cached(&format!(
-                "SELECT position, version, sha256, state FROM \"{}\" \
+                "SELECT position, version, sha256, state FROM main.\"{}\" \
                  ORDER BY position DESC LIMIT 1",
                 self.options.ledger.sqlite_table("migrations")
             ))
@@ -220,6 +222,45 @@ impl SqliteWriter {
             })
             .map_err(|error| self.engine(&error))?;
         if found == last.map(LastRow::of) {
+            Ok(())
+        } else {
+            Err(ledger_moved())
+        }
+    }
+
+    pub(super) fn own_objects(&self) -> Result<OwnObjects, Cause> {
+        census::own_objects(&self.connection, &self.options.ledger)
+            .map_err(|error| self.engine(&error))
+    }
+
+    /// Mark and ledger are those that were judged, read and written. The authorizer keeps a file
+    /// from them by name; what it can't see (`writable_schema`, which a reviewed file may use) shows
+    /// here.
+    pub(super) fn records_are(&self, own: &OwnObjects, ledger: &[LedgerRow]) -> Result<(), Cause> {
+        if self.own_objects()? != *own {
+            return Err(Cause::new(
+                Class::Fail,
+                "it changed the definition of Lockstep's own tables",
+            )
+            .remedy("leave the tables of the mark and the ledger as they are"));
+        }
+        if let Some(mark) = &self.judged
+            && !tables::has_mark(&self.connection, mark).map_err(|error| self.engine(&error))?
+        {
+            return Err(Cause::new(
+                Class::Fail,
+                "it changed the database's mark, on which every guard stands",
+            )
+            .remedy("leave the mark to mark-db"));
+        }
+        let found = self.records().ledger().map_err(|error| {
+            if self.options.stop.asked() {
+                stopped()
+            } else {
+                Cause::from(error)
+            }
+        })?;
+        if found.unwrap_or_default() == ledger {
             Ok(())
         } else {
             Err(ledger_moved())

@@ -6,6 +6,7 @@ use contract::Class;
 use migrations::{LedgerRow, Migration, RowState};
 
 use super::SqliteWriter;
+use super::census::OwnObjects;
 use super::foreign_keys::Violations;
 use super::tables::{self, NewRow};
 use crate::writer::{millis, row_of};
@@ -15,14 +16,14 @@ impl SqliteWriter {
     pub(super) fn apply_by_statement(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
         self.begin(say)?;
         let began = Instant::now();
         let applied_at = contract::now();
-        let noted = self.note_start(migration, last, &applied_at);
-        let (position, before) = match noted {
+        let noted = self.note_start(migration, ledger, &applied_at);
+        let (position, own, before) = match noted {
             Ok(noted) => noted,
             Err(cause) => return Err(self.roll_back(cause)),
         };
@@ -55,24 +56,24 @@ impl SqliteWriter {
             return Err(ApplyError::Dirty(Cause::new(Class::Fail, new)));
         }
         let duration_ms = millis(began);
-        self.note_end(migration, duration_ms)
+        let row = row_of(migration, &self.options, position, applied_at, duration_ms);
+        self.note_end(&own, ledger, &row)
             .map_err(ApplyError::Dirty)?;
-        Ok(Applied {
-            row: row_of(migration, &self.options, position, applied_at, duration_ms),
-            duration_ms,
-        })
+        Ok(Applied { row, duration_ms })
     }
 
     /// Writes the row that says `started`.
     fn note_start(
         &self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         applied_at: &str,
-    ) -> Result<(i64, Violations), Cause> {
+    ) -> Result<(i64, OwnObjects, Violations), Cause> {
         let failed = |error: rusqlite::Error| self.engine(&error);
         self.own_tables().map_err(failed)?;
-        self.ends_with(last)?;
+        self.ends_with(ledger.last())?;
+        let own = self.own_objects()?;
+        self.records_are(&own, ledger)?;
         let violations = Violations::find(&self.connection).map_err(failed)?;
         let new = NewRow {
             state: RowState::Started,
@@ -82,27 +83,45 @@ impl SqliteWriter {
         };
         let position =
             tables::insert_row(&self.connection, &self.options, migration, &new).map_err(failed)?;
-        Ok((position, violations))
+        Ok((position, own, violations))
     }
 
-    /// Ends the row that says `started`.
-    fn note_end(&self, migration: &Migration, duration_ms: i64) -> Result<(), Cause> {
-        let updated = self.connection.execute(
-            &format!(
-                "UPDATE \"{}\" SET state = 'applied', duration_ms = ?2 \
-                 WHERE version = ?1 AND state = 'started'",
-                self.options.ledger.sqlite_table("migrations")
-            ),
-            (&migration.version, duration_ms),
-        );
-        let why = match updated {
-            Ok(1) => return Ok(()),
-            Ok(_) => "its row is gone from the ledger".to_owned(),
-            Err(error) => format!("its row can't be ended: {}", self.engine(&error).message),
-        };
-        Err(Cause::new(
-            Class::Fail,
-            format!("every statement ran, but {why}"),
-        ))
+    /// Ends the row that says `started`, if `ledger` and this row are all that there is. What ran
+    /// in between was committed statement by statement, also what it did to mark and ledger.
+    fn note_end(
+        &mut self,
+        own: &OwnObjects,
+        ledger: &[LedgerRow],
+        row: &LedgerRow,
+    ) -> Result<(), Cause> {
+        let mut rows = ledger.to_vec();
+        rows.push(LedgerRow {
+            state: RowState::Started,
+            duration_ms: 0,
+            ..row.clone()
+        });
+        let failed = |error: rusqlite::Error| self.engine(&error);
+        let ended = self
+            .patiently("BEGIN IMMEDIATE")
+            .map_err(failed)
+            .and_then(|()| {
+                self.records_are(own, &rows)?;
+                tables::end_row(
+                    &self.connection,
+                    &self.options,
+                    &row.version,
+                    row.duration_ms,
+                )
+                .and_then(|_| self.patiently("COMMIT"))
+                .map_err(failed)
+            });
+        ended.map_err(|mut cause| {
+            if !self.connection.is_autocommit() {
+                // What can't be rolled back is rolled back by whoever opens the file next.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+            cause.message = format!("every statement ran, but {}", cause.message);
+            cause
+        })
     }
 }

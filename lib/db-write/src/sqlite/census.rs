@@ -10,6 +10,26 @@ use rusqlite::Connection;
 
 use super::foreign_keys::identifier;
 
+/// Kind, name and definition of everything on Lockstep's own tables. A file with `writable_schema`
+/// could take a table away without touching it.
+pub(super) type OwnObjects = BTreeSet<(String, String, Option<String>)>;
+
+pub(super) fn own_objects(
+    connection: &Connection,
+    ledger: &LedgerName,
+) -> Result<OwnObjects, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "SELECT type, name, sql FROM main.sqlite_schema \
+             WHERE tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2)",
+        )?
+        .query_map(
+            ["migrations", "schema"].map(|table| ledger.sqlite_table(table)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?
+        .collect()
+}
+
 /// The tables of a database.
 #[derive(Debug, Default)]
 pub(super) struct Census(BTreeMap<String, Table>);
@@ -31,7 +51,7 @@ impl Census {
         let mut tables: BTreeMap<String, Table> = BTreeMap::new();
         let mut any_trigger = false;
         let mut statement = connection.prepare_cached(
-            "SELECT type, name, tbl_name FROM sqlite_schema \
+            "SELECT type, name, tbl_name FROM main.sqlite_schema \
              WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
         )?;
         let objects = statement.query_map([], |row| {

@@ -41,6 +41,8 @@ pub(crate) struct SqliteWriter {
     options: Options,
     lock: Option<FileLock>,
     mark_with_first: Option<NewMark>,
+    /// The mark that the guards judged; no file may change it.
+    judged: Option<NewMark>,
     /// Whether the ledger's tables are known to be there.
     ledger_there: bool,
     /// What the authorizer holds against the file that runs.
@@ -65,6 +67,7 @@ impl SqliteWriter {
             options,
             lock: None,
             mark_with_first: None,
+            judged: None,
             seen: None,
             stale: false,
         })
@@ -229,9 +232,23 @@ fn forbid(
         | AuthAction::DropTable { table_name }
         | AuthAction::AlterTable { table_name, .. }
         | AuthAction::CreateTrigger { table_name, .. }
+        // A temporary object would stand before ours of the same name, or watch it.
+        | AuthAction::CreateTempTable { table_name }
+        | AuthAction::CreateTempView { view_name: table_name }
+        | AuthAction::CreateTempTrigger { table_name, .. }
             if held.records.load(Ordering::Relaxed)
                 && is_own(table_name)
                 && !context.database_name.is_some_and(is_vacuumed) =>
+        {
+            Authorization::Deny
+        }
+        // `CREATE TABLE temp.x` is no CreateTempTable to SQLite.
+        AuthAction::CreateTable { table_name }
+        | AuthAction::CreateView {
+            view_name: table_name,
+        } if held.records.load(Ordering::Relaxed)
+            && is_own(table_name)
+            && context.database_name == Some("temp") =>
         {
             Authorization::Deny
         }
@@ -258,7 +275,13 @@ impl Writer for SqliteWriter {
     }
 
     fn survey(&mut self) -> Result<Survey, Error> {
-        Ok(self.records().survey(&self.path)?)
+        let survey = self.records().survey(&self.path)?;
+        self.judged = survey.mark.as_ref().map(|mark| NewMark {
+            environment: mark.environment.clone(),
+            protected: mark.protected,
+            uuid: mark.uuid.clone(),
+        });
+        Ok(survey)
     }
 
     fn other_sessions(&mut self) -> Result<Vec<String>, Error> {
@@ -301,13 +324,14 @@ impl Writer for SqliteWriter {
     }
 
     fn mark_with_first(&mut self, mark: NewMark) {
+        self.judged = Some(mark.clone());
         self.mark_with_first = Some(mark);
     }
 
     fn apply(
         &mut self,
         migration: &Migration,
-        last: Option<&LedgerRow>,
+        ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
         if self.options.stop.asked() {
@@ -321,9 +345,9 @@ impl Writer for SqliteWriter {
         }
         self.stale = apply::changes_the_session(migration);
         if migration.no_transaction {
-            self.apply_by_statement(migration, last, say)
+            self.apply_by_statement(migration, ledger, say)
         } else {
-            self.apply_in_transaction(migration, last, say)
+            self.apply_in_transaction(migration, ledger, say)
         }
     }
 

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::writer::state_text;
 use crate::{NewMark, NewSchema, Options, Resolution};
 
-const MARK: &str = "CREATE TABLE IF NOT EXISTS lockstep_environment (
+const MARK: &str = "CREATE TABLE IF NOT EXISTS main.lockstep_environment (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     name TEXT NOT NULL,
     protected INTEGER NOT NULL CHECK (protected IN (0, 1)),
@@ -23,7 +23,7 @@ const MARK: &str = "CREATE TABLE IF NOT EXISTS lockstep_environment (
 /// a row that no deployment wrote.
 pub(super) fn ledger(ledger: &LedgerName) -> String {
     format!(
-        "CREATE TABLE IF NOT EXISTS \"{migrations}\" (
+        "CREATE TABLE IF NOT EXISTS main.\"{migrations}\" (
     position INTEGER PRIMARY KEY,
     version TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
@@ -36,7 +36,7 @@ pub(super) fn ledger(ledger: &LedgerName) -> String {
     run_id TEXT NOT NULL,
     because TEXT
 ) STRICT;
-CREATE TABLE IF NOT EXISTS \"{schema}\" (
+CREATE TABLE IF NOT EXISTS main.\"{schema}\" (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     document TEXT NOT NULL,
     ledger_state TEXT NOT NULL,
@@ -62,7 +62,7 @@ pub(super) fn write_mark(
     let now = contract::now();
     let written = match surveyed {
         None => connection.execute(
-            "INSERT INTO lockstep_environment \
+            "INSERT INTO main.lockstep_environment \
              (id, name, protected, uuid, endpoint, marked_at, marked_by) \
              VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
             (
@@ -75,7 +75,7 @@ pub(super) fn write_mark(
             ),
         ),
         Some(surveyed) => connection.execute(
-            "UPDATE lockstep_environment SET name = ?1, protected = ?2, uuid = ?3, endpoint = ?4, \
+            "UPDATE main.lockstep_environment SET name = ?1, protected = ?2, uuid = ?3, endpoint = ?4, \
              marked_at = ?5, marked_by = ?6 \
              WHERE id = 1 AND name = ?7 AND protected = ?8 AND uuid = ?9",
             (
@@ -92,6 +92,16 @@ pub(super) fn write_mark(
         ),
     }?;
     Ok(written == 1)
+}
+
+/// Whether the database carries this mark.
+pub(super) fn has_mark(connection: &Connection, mark: &NewMark) -> Result<bool, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM main.lockstep_environment \
+             WHERE id = 1 AND name = ?1 AND protected = ?2 AND uuid = ?3",
+        )?
+        .exists((&mark.environment, mark.protected, &mark.uuid))
 }
 
 /// What a row of the ledger says beside its migration.
@@ -112,10 +122,10 @@ pub(super) fn insert_row(
     let table = options.ledger.sqlite_table("migrations");
     connection
         .prepare_cached(&format!(
-            "INSERT INTO \"{table}\" (position, version, name, sha256, sha256_tokens, state, \
+            "INSERT INTO main.\"{table}\" (position, version, name, sha256, sha256_tokens, state, \
              applied_at, duration_ms, applied_by, run_id, because) \
              SELECT coalesce(max(position), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 \
-             FROM \"{table}\""
+             FROM main.\"{table}\""
         ))?
         .execute((
             &migration.version,
@@ -134,6 +144,23 @@ pub(super) fn insert_row(
     Ok(connection.last_insert_rowid())
 }
 
+/// Ends the row of a file that ran to its end outside a transaction; how many there were.
+pub(super) fn end_row(
+    connection: &Connection,
+    options: &Options,
+    version: &str,
+    duration_ms: i64,
+) -> Result<usize, rusqlite::Error> {
+    connection.execute(
+        &format!(
+            "UPDATE main.\"{}\" SET state = 'applied', duration_ms = ?2 \
+             WHERE version = ?1 AND state = 'started'",
+            options.ledger.sqlite_table("migrations")
+        ),
+        (version, duration_ms),
+    )
+}
+
 /// Ends the dirty row of `version`; how many there were.
 pub(super) fn resolve(
     connection: &Connection,
@@ -146,7 +173,7 @@ pub(super) fn resolve(
     match to {
         Resolution::Applied => connection.execute(
             &format!(
-                "UPDATE \"{table}\" SET state = 'applied', because = ?2, run_id = ?3, \
+                "UPDATE main.\"{table}\" SET state = 'applied', because = ?2, run_id = ?3, \
                  applied_by = ?4, applied_at = ?5 WHERE version = ?1 AND state = 'started'"
             ),
             (
@@ -158,7 +185,7 @@ pub(super) fn resolve(
             ),
         ),
         Resolution::Pending => connection.execute(
-            &format!("DELETE FROM \"{table}\" WHERE version = ?1 AND state = 'started'"),
+            &format!("DELETE FROM main.\"{table}\" WHERE version = ?1 AND state = 'started'"),
             [version],
         ),
     }
@@ -171,7 +198,7 @@ pub(super) fn insert_schema(
 ) -> Result<(), rusqlite::Error> {
     connection.execute(
         &format!(
-            "INSERT OR REPLACE INTO \"{}\" (id, document, ledger_state, recorded_at, run_id) \
+            "INSERT OR REPLACE INTO main.\"{}\" (id, document, ledger_state, recorded_at, run_id) \
              VALUES (1, ?1, ?2, ?3, ?4)",
             options.ledger.sqlite_table("schema")
         ),

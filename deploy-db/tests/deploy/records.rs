@@ -1,0 +1,201 @@
+//! Mark and ledger, which a file must not change, whatever way it takes.
+
+use crate::place::Place;
+
+/// A place whose first migration is applied.
+fn deployed(place: Place) -> Place {
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    place.deployed();
+    place
+}
+
+#[test]
+fn no_way_to_the_ledger_is_committed_on_postgres() {
+    let ways = [
+        "SET search_path = lockstep;\nDELETE FROM migrations WHERE version = '1';",
+        "SELECT set_config('search_path', 'lockstep', false);\nDELETE FROM migrations;",
+        "SET search_path = lockstep;\nUPDATE migrations SET name = 'b';",
+        "SET search_path = lockstep;\nUPDATE migrations SET sha256_tokens = NULL;",
+        "SET search_path = lockstep;\n\
+         INSERT INTO migrations SELECT 7, '7', name, sha256, sha256_tokens, state, applied_at, \
+            duration_ms, applied_by, run_id, because FROM migrations;",
+        "DO $$ BEGIN EXECUTE 'DELETE FROM lock' || 'step.migrations'; END $$;",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS \
+            $$ BEGIN EXECUTE 'DELETE FROM lock' || 'step.migrations'; END $$;\nSELECT f();",
+    ];
+    for way in ways {
+        let place = deployed(Place::postgres());
+        place.file("2_b.sql", format!("CREATE TABLE b (x int);\n{way}\n"));
+        let before = place.rows("SELECT m::text FROM lockstep.migrations m");
+        place
+            .deploy()
+            .is(1, "no")
+            .says("the ledger was changed meanwhile, by the file or by somebody else");
+        assert_eq!(
+            place.rows("SELECT m::text FROM lockstep.migrations m"),
+            before
+        );
+        assert_eq!(place.rows("SELECT to_regclass('b') IS NULL"), ["t"]);
+    }
+}
+
+#[test]
+fn a_ledger_of_another_name_is_held_too() {
+    let place = Place::postgres();
+    place.toml("ledger = \"billing\"\n");
+    let place = deployed(place);
+    place.file(
+        "2_b.sql",
+        "SET search_path = billing;\nDELETE FROM migrations;\n",
+    );
+    place.deploy().is(1, "no").says("the ledger was changed");
+    assert_eq!(place.rows("SELECT version FROM billing.migrations"), ["1"]);
+}
+
+#[test]
+fn outside_a_transaction_such_a_file_stays_dirty() {
+    let ways = [
+        (
+            "SET search_path = lockstep;\nDELETE FROM migrations WHERE version = '1';",
+            "every statement ran, but the ledger was changed",
+        ),
+        (
+            "SET search_path = lockstep;\nUPDATE environment SET name = 'other';",
+            "every statement ran, but it changed the database's mark",
+        ),
+        (
+            "DO $$ BEGIN EXECUTE 'SELECT pg_advisory_un' || 'lock_all()'; END $$;",
+            "every statement ran, but this session does not hold the deployment lock",
+        ),
+    ];
+    for (way, message) in ways {
+        let place = deployed(Place::postgres());
+        place.file("2_b.sql", format!("-- lockstep: no-transaction\n{way}\n"));
+        place.deploy().is(6, "yes").says(message);
+        assert_eq!(place.ledger().last().unwrap(), "2!");
+    }
+}
+
+#[test]
+fn a_ledger_that_changes_in_the_last_commit_is_told() {
+    let place = deployed(Place::postgres());
+    // It does its work when the row of its own file is written, after everything was compared.
+    place.file(
+        "2_b.sql",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+            EXECUTE 'DELETE FROM lock' || 'step.migrations WHERE position = 1'; \
+            RETURN NULL; END $$;\n\
+         SET search_path = lockstep, public;\n\
+         CREATE TRIGGER t AFTER INSERT ON migrations EXECUTE FUNCTION f();\n",
+    );
+    place
+        .deploy()
+        .is(6, "yes")
+        .says("cannot trust the ledger: it is not as this run wrote it");
+    assert_eq!(place.ledger(), ["2"]);
+}
+
+#[test]
+fn a_row_that_a_rule_swallows_is_told_as_that() {
+    let place = deployed(Place::postgres());
+    place.file(
+        "2_b.sql",
+        "SET search_path = lockstep;\n\
+         CREATE RULE r AS ON INSERT TO migrations DO INSTEAD NOTHING;\n",
+    );
+    place
+        .deploy()
+        .is(1, "no")
+        .says("a rule or a trigger of the ledger's table keeps it out");
+    assert_eq!(place.ledger(), ["1"]);
+}
+
+#[test]
+fn files_do_not_run_in_lockstep_s_own_schema() {
+    for (toml, schema) in [
+        ("schema = \"lockstep\"\n", "lockstep"),
+        ("ledger = \"billing\"\nschema = \"billing\"\n", "billing"),
+        ("ledger = \"billing\"\nschema = \"lockstep\"\n", "lockstep"),
+    ] {
+        let place = Place::postgres();
+        place.toml(toml);
+        place.file("1_a.sql", "CREATE TABLE a (x int);");
+        place.deploy().is(2, "no").says(&format!(
+            "cannot run files in the schema {schema}: it is Lockstep's own"
+        ));
+    }
+}
+
+#[test]
+fn a_temporary_object_does_not_stand_before_the_ledger() {
+    let shadows = [
+        "CREATE TABLE temp.lockstep_migrations AS SELECT * FROM main.lockstep_migrations;",
+        "CREATE TEMP TABLE lockstep_environment AS SELECT * FROM main.lockstep_environment;",
+        "CREATE TEMP VIEW lockstep_migrations AS SELECT 1 AS x;",
+        "CREATE TEMP TRIGGER t AFTER INSERT ON lockstep_migrations BEGIN DELETE FROM a; END;",
+    ];
+    for shadow in shadows {
+        let place = deployed(Place::sqlite());
+        place.file("2_b.sql", format!("CREATE TABLE b (x);\n{shadow}\n"));
+        place.deploy().is(1, "no");
+        assert_eq!(place.ledger(), ["1"]);
+        assert!(!place.tables().contains(&"b".to_owned()));
+    }
+    // One that comes by the name where nobody watches is passed by.
+    let place = deployed(Place::sqlite());
+    place.file(
+        "2_b.sql",
+        "CREATE TEMP TABLE m AS SELECT * FROM main.lockstep_migrations;\n\
+         ALTER TABLE temp.m RENAME TO lockstep_migrations;\nCREATE TABLE b (x);\n",
+    );
+    place.file("3_c.sql", "CREATE TABLE c (x);");
+    place.deployed();
+    assert_eq!(place.ledger(), ["1", "2", "3"]);
+}
+
+#[test]
+fn the_schema_table_does_not_lose_mark_and_ledger() {
+    let ways = [
+        "DELETE FROM sqlite_schema WHERE name = 'lockstep_environment';",
+        "UPDATE sqlite_schema SET name = 'x', tbl_name = 'x' WHERE name = 'lockstep_environment';",
+        "DELETE FROM sqlite_schema WHERE name = 'lockstep_migrations';",
+        "UPDATE sqlite_schema SET sql = 'CREATE TABLE lockstep_schema (id)' \
+            WHERE name = 'lockstep_schema';",
+        // Another table over the same pages.
+        "INSERT INTO sqlite_schema SELECT 'table', 'alias', 'alias', rootpage, \
+            replace(sql, name, 'alias') FROM sqlite_schema WHERE name = 'lockstep_migrations';\n\
+         PRAGMA writable_schema = RESET;\nUPDATE alias SET name = 'b';",
+        "INSERT INTO sqlite_schema SELECT 'table', 'alias', 'alias', rootpage, \
+            replace(sql, name, 'alias') FROM sqlite_schema WHERE name = 'lockstep_environment';\n\
+         PRAGMA writable_schema = RESET;\nUPDATE alias SET protected = 1;",
+    ];
+    for directive in ["", "-- lockstep: no-transaction\n"] {
+        for way in ways {
+            let place = deployed(Place::sqlite());
+            place.file(
+                "2_b.sql",
+                format!("{directive}PRAGMA writable_schema = ON;\n{way}\n"),
+            );
+            let before = std::fs::read(place.database()).unwrap();
+            let ran = place.deploy();
+            if directive.is_empty() {
+                ran.is(1, "no");
+                assert!(std::fs::read(place.database()).unwrap() == before, "{way}");
+            } else {
+                ran.is(6, "yes");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schema_table_may_be_written_where_that_is_meant() {
+    let place = deployed(Place::sqlite());
+    place.file(
+        "2_b.sql",
+        "PRAGMA writable_schema = ON;\n\
+         UPDATE sqlite_schema SET sql = 'CREATE TABLE a (x int, CHECK (x > 0))' WHERE name = 'a';\n\
+         PRAGMA writable_schema = RESET;\n",
+    );
+    place.deployed();
+}
