@@ -8,6 +8,7 @@ use contract::{Check, Failure, Report, Run};
 use jiff::Timestamp;
 use plan::Plan;
 use serde_json::Value;
+use snapshots::Manifest;
 
 /// The plan was verified.
 pub(crate) const PLAN_VERIFIED: Check = Check {
@@ -51,20 +52,41 @@ pub(crate) fn demand(
         }
         return;
     };
-    verified(chain, plan, report);
+    let changed = last_change(chain, &plan.identity);
+    verified(chain, changed, plan, report);
     let max_age = max_age.unwrap_or(MAX_AGE_DEFAULT);
-    snapshot(chain, plan, max_age, Timestamp::now(), report);
+    snapshot(chain, changed, plan, max_age, Timestamp::now(), report);
+}
+
+/// The last line of a run that changed this target's rows or migrations, or may have: what was
+/// verified or saved before it is of another database, also where its ledger is the same again.
+/// Freezing and marking change neither. A run that did not come to know its target counts for each.
+fn last_change(chain: &[Line], identity: &str) -> Option<usize> {
+    chain.iter().rposition(|line| {
+        let tool = line.value["tool"].as_str().unwrap_or_default();
+        let aside = tool == "mark-db" || tool.starts_with("freeze-") || tool.starts_with("thaw-");
+        let of_this = self::identity(line).is_none_or(|target| target == identity);
+        let changed = line.value["changed"].as_str().unwrap_or("no");
+        changed != "no" && of_this && !aside
+    })
+}
+
+/// Which run stands between, if what stands at `at` is older.
+fn outdated(chain: &[Line], changed: Option<usize>, at: usize) -> Option<String> {
+    let by = changed.filter(|changed| *changed > at)?;
+    let tool = text(&chain[by].value["tool"]);
+    Some(format!("{tool} has changed the database since"))
 }
 
 /// The last verify-migrations of this target counts: one that failed after one that passed takes
 /// its word back, also where it did not come to know its target.
-fn verified(chain: &[Line], plan: &Plan, report: &mut Report) {
-    let last = chain.iter().rev().find(|line| {
+fn verified(chain: &[Line], changed: Option<usize>, plan: &Plan, report: &mut Report) {
+    let last = chain.iter().rposition(|line| {
         let target = identity(line);
         line.value["tool"] == "verify-migrations"
             && (target.is_none() || target == Some(&plan.identity))
     });
-    let Some(last) = last else {
+    let Some(at) = last else {
         report.broken(
             &PLAN_VERIFIED,
             "plan",
@@ -72,6 +94,7 @@ fn verified(chain: &[Line], plan: &Plan, report: &mut Report) {
         );
         return;
     };
+    let last = &chain[at];
     if !passed(last, "verify-migrations") {
         let class = text(&last.value["class"]);
         report.broken(
@@ -80,7 +103,10 @@ fn verified(chain: &[Line], plan: &Plan, report: &mut Report) {
             format!("the last verify-migrations ended in {class}"),
         );
     } else if last.value["facts"]["plan"] == plan.hash.as_str() {
-        report.held(&PLAN_VERIFIED, short(&last.hash));
+        match outdated(chain, changed, at) {
+            None => report.held(&PLAN_VERIFIED, short(&last.hash)),
+            Some(why) => report.broken(&PLAN_VERIFIED, "plan", why),
+        };
     } else {
         report
             .broken(
@@ -93,16 +119,18 @@ fn verified(chain: &[Line], plan: &Plan, report: &mut Report) {
     }
 }
 
-fn snapshot(chain: &[Line], plan: &Plan, max_age: Duration, now: Timestamp, report: &mut Report) {
-    let taken = || {
-        chain
-            .iter()
-            .rev()
-            .filter(|line| passed(line, "backup-snapshot"))
-    };
-    let of_this = taken().find(|line| identity(line) == Some(&plan.identity));
-    let Some(last) = of_this else {
-        match taken().next() {
+fn snapshot(
+    chain: &[Line],
+    changed: Option<usize>,
+    plan: &Plan,
+    max_age: Duration,
+    now: Timestamp,
+    report: &mut Report,
+) {
+    let taken = |line: &Line| passed(line, "backup-snapshot");
+    let of_this = |line: &Line| taken(line) && identity(line) == Some(&plan.identity);
+    let Some(at) = chain.iter().rposition(of_this) else {
+        match chain.iter().rev().find(|line| taken(line)) {
             None => report.broken(
                 &SNAPSHOT_TAKEN,
                 "snapshot",
@@ -119,6 +147,7 @@ fn snapshot(chain: &[Line], plan: &Plan, max_age: Duration, now: Timestamp, repo
         };
         return;
     };
+    let last = &chain[at];
     let facts = &last.value["facts"];
     let id = id(last);
     if facts["ledger_state"].as_str() != Some(&plan.ledger_state) {
@@ -130,6 +159,10 @@ fn snapshot(chain: &[Line], plan: &Plan, max_age: Duration, now: Timestamp, repo
             )
             .expected(&plan.ledger_state)
             .actual(text(&facts["ledger_state"]));
+        return;
+    }
+    if let Some(why) = outdated(chain, changed, at) {
+        report.broken(&SNAPSHOT_TAKEN, id, why);
         return;
     }
     let completed: Option<Timestamp> = facts["completed_at"]
@@ -159,9 +192,11 @@ fn snapshot(chain: &[Line], plan: &Plan, max_age: Duration, now: Timestamp, repo
         return;
     }
     let path = facts["path"].as_str().unwrap_or_default();
-    if !stored_elsewhere(last) && !is_there(Path::new(path), &id) {
+    if !stored_elsewhere(last)
+        && let Err(why) = is_there(Path::new(path), &id, plan)
+    {
         report
-            .broken(&SNAPSHOT_TAKEN, id, format!("it is not at {path} any more"))
+            .broken(&SNAPSHOT_TAKEN, id, why)
             .remedy("take a new one, on storage that nobody clears");
         return;
     }
@@ -177,12 +212,32 @@ fn stored_elsewhere(line: &Line) -> bool {
         .any(|finding| finding["check"] == "stored-elsewhere" && finding["status"] == "pass")
 }
 
-/// Whether the folder still has the manifest of this snapshot, which is written last.
-fn is_there(folder: &Path, id: &str) -> bool {
-    std::fs::read(folder.join("manifest.json"))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-        .is_some_and(|manifest| manifest["id"] == id)
+/// Whether the folder still holds this snapshot, as far as names and sizes tell; that its bytes are
+/// what they were, the run that took it has read back.
+fn is_there(folder: &Path, id: &str, plan: &Plan) -> Result<(), String> {
+    let manifest = Manifest::read(folder)
+        .map_err(|error| format!("it is not at {} any more: {error}", folder.display()))?;
+    if manifest.id != id
+        || manifest.target_identity != plan.identity
+        || manifest.ledger_state != plan.ledger_state
+    {
+        return Err(format!("what is at {} is another one", folder.display()));
+    }
+    for file in &manifest.content.files {
+        let path = folder.join(&file.path);
+        match std::fs::metadata(&path).map(|meta| meta.len()) {
+            Ok(size) if size == file.size => {}
+            Ok(size) => {
+                return Err(format!(
+                    "{} has {size} bytes, its manifest says {}",
+                    path.display(),
+                    file.size
+                ));
+            }
+            Err(error) => return Err(format!("{} is not there: {error}", path.display())),
+        }
+    }
+    Ok(())
 }
 
 /// The target that a result is about.

@@ -57,8 +57,26 @@ impl Protected {
         let plan = self.plan();
         let completed = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
         let folder = self.place.path("snapshot");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("manifest.json"), r#"{ "id": "s" }"#).unwrap();
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(folder.join("files")).unwrap();
+        std::fs::write(folder.join("db.zst"), "rows").unwrap();
+        std::fs::write(folder.join("files/app.toml"), "a = 1").unwrap();
+        let manifest: snapshots::Manifest = serde_json::from_value(json!({
+            "format": snapshots::manifest::FORMAT, "id": "s", "tool": "backup-snapshot",
+            "version": "0.1.0", "environment": "production", "target": "t",
+            "target_identity": plan.identity, "ledger_state": plan.ledger_state,
+            "started_at": completed.to_string(), "completed_at": completed.to_string(),
+            "consistent_at": completed.to_string(), "digest_scheme": "fp1", "tables": [],
+            "skipped": [], "source_held_ms": 0, "writers_waited": false,
+            "engine": { "kind": "sqlite", "version": "3", "encoding": "UTF-8" },
+            "database": { "file": "db.zst", "format": "sqlite", "raw_size": 9 },
+            "files": [
+                { "path": "db.zst", "size": 4, "sha256": "" },
+                { "path": "files/app.toml", "size": 5, "sha256": "" },
+            ],
+        }))
+        .unwrap();
+        manifest.write(&folder).unwrap();
         json!({
             "tool": "backup-snapshot", "class": "pass", "environment": "production",
             "target": { "identity": plan.identity },
@@ -95,6 +113,103 @@ fn a_snapshot_that_is_gone_is_none_unless_it_was_stored_elsewhere() {
         elsewhere["findings"] = json!([{ "check": "stored-elsewhere", "status": "pass" }]);
         protected.append(&elsewhere);
         protected.deploy().is(0, "yes");
+    }
+}
+
+#[test]
+fn a_snapshot_without_its_files_is_none() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        let snapshot = protected.snapshot(60);
+        protected.append(&snapshot);
+        let folder = protected.place.path("snapshot");
+        std::fs::write(folder.join("db.zst"), "ro").unwrap();
+        protected.refused("db.zst has 2 bytes, its manifest says 4");
+        std::fs::remove_file(folder.join("db.zst")).unwrap();
+        protected.refused("db.zst is not there");
+        std::fs::write(folder.join("db.zst"), "rows").unwrap();
+        // A manifest that was written by hand.
+        let manifest = folder.join("manifest.json");
+        let whole = std::fs::read_to_string(&manifest).unwrap();
+        std::fs::write(&manifest, whole.replace("\"size\": 4", "\"size\": 5")).unwrap();
+        protected.refused("any more");
+        // One of another target, or of another state of the ledger, under the same name.
+        let written = snapshots::Manifest {
+            target_identity: "another".to_owned(),
+            ..serde_json::from_str(&whole).unwrap()
+        };
+        std::fs::remove_file(&manifest).unwrap();
+        written.write(&folder).unwrap();
+        protected.refused("is another one");
+        std::fs::write(&manifest, &whole).unwrap();
+        protected.deploy().is(0, "yes");
+    }
+}
+
+#[test]
+fn what_a_run_changed_makes_older_evidence_worthless() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        protected.append(&protected.snapshot(60));
+        // Of another target, of one that changed nothing, and of what changes no row.
+        let identity = protected.plan().identity;
+        let run = |tool: &str, changed: &str, identity: Value| {
+            json!({
+                "tool": tool, "class": "fail", "changed": changed,
+                "target": { "identity": identity },
+            })
+        };
+        protected.append(&run("deploy-db", "yes", json!("another")));
+        protected.append(&run("deploy-db", "no", json!(identity)));
+        let changing = [
+            ("deploy-db", "yes", json!(identity)),
+            ("mark-migrations", "yes", json!(identity)),
+            ("deploy-db", "unknown", Value::Null),
+        ];
+        for (tool, changed, target) in changing {
+            protected.append(&run(tool, changed, target));
+            let message = format!("{tool} has changed the database since");
+            let ran = protected.deploy();
+            assert_eq!(
+                ran.failed(),
+                [
+                    format!("plan-verified plan: {message}"),
+                    format!("snapshot-taken s: {message}")
+                ]
+            );
+            protected.append(&protected.verified());
+            let ran = protected.deploy();
+            assert_eq!(ran.failed(), [format!("snapshot-taken s: {message}")]);
+            protected.append(&protected.snapshot(30));
+        }
+        protected.append(&run("freeze-db", "yes", json!(identity)));
+        protected.deploy().is(0, "yes");
+    }
+}
+
+#[test]
+fn a_dirty_file_that_was_undone_by_hand_needs_new_evidence() {
+    for protected in Protected::both() {
+        let place = &protected.place;
+        protected.append(&protected.verified());
+        protected.append(&protected.snapshot(60));
+        protected.deploy().is(0, "yes");
+        place.file(
+            "3_c.sql",
+            "-- lockstep: no-transaction\nDELETE FROM a;\nINSERT INTO nowhere VALUES (1);\n",
+        );
+        protected.append(&protected.verified());
+        protected.append(&protected.snapshot(60));
+        protected.deploy().is(6, "yes");
+        let mut writer = place.writer();
+        writer
+            .resolve("3", db_write::Resolution::Pending, "undone by hand")
+            .unwrap();
+        drop(writer);
+        protected.refused("deploy-db has changed the database since");
+        protected.append(&protected.verified());
+        protected.append(&protected.snapshot(0));
+        protected.deploy().is(6, "yes");
     }
 }
 
