@@ -162,6 +162,49 @@ fn an_index_that_fails_concurrently_is_dirty_and_named() {
 }
 
 #[test]
+fn an_index_that_another_session_builds_is_not_left_behind() {
+    let place = Place::postgres();
+    place.file(
+        "1_a.sql",
+        "CREATE TABLE a (x int);\nCREATE TABLE b (x int);",
+    );
+    place.deployed();
+    // It lasts until the other session's index is there, and invalid.
+    place.file(
+        "2_index.sql",
+        "-- lockstep: no-transaction\nCREATE INDEX CONCURRENTLY own ON b (x);\n\
+             DO $$ BEGIN LOOP EXIT WHEN EXISTS (SELECT FROM pg_index i \
+                JOIN pg_class c ON c.oid = i.indexrelid \
+                WHERE c.relname = 'theirs' AND NOT i.indisvalid); \
+                PERFORM pg_sleep(0.01); END LOOP; END $$;\n",
+    );
+    // A transaction that has written to the table keeps the build waiting.
+    let mut holder = place.connect_postgres();
+    holder
+        .batch_execute("BEGIN; INSERT INTO a VALUES (1)")
+        .unwrap();
+    let child = place.command().spawn().unwrap();
+    until("the wait", || {
+        place.rows(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND wait_event = 'PgSleep'",
+        ) == ["1"]
+    });
+    let mut builder = place.connect_postgres();
+    let building = std::thread::spawn(move || {
+        builder.batch_execute("CREATE INDEX CONCURRENTLY theirs ON a (x)")
+    });
+    Ran::of(child).is(0, "yes");
+    assert_eq!(
+        place.rows("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = 'theirs'::regclass"),
+        ["t"]
+    );
+    holder.batch_execute("ROLLBACK").unwrap();
+    building.join().unwrap().unwrap();
+    assert_eq!(place.ledger(), ["1", "2"]);
+}
+
+#[test]
 fn an_invalid_index_that_if_not_exists_accepts_is_no_success() {
     let place = Place::postgres();
     place.file("1_a.sql", "CREATE TABLE a (x int);");

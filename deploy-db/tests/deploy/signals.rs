@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use tests::postgres_server::Server;
+
 use crate::place::{Place, Ran, until};
 
 fn signal(child: &Child, signal: Signal) {
@@ -233,4 +235,109 @@ fn between_files_and_anywhere_else_the_answer_is_true() {
             }
         }
     }
+}
+
+#[test]
+fn the_wait_for_a_silent_server_ends_at_once() {
+    let place = Place::postgres();
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut command = place.command();
+    command.env(
+        "DATABASE_URL",
+        format!("postgres://u@127.0.0.1:{port}/d?connect_timeout=600"),
+    );
+    let child = command.spawn().unwrap();
+    let (_connection, _) = silent.accept().unwrap();
+    ended_by(child, Signal::TERM)
+        .is(1, "no")
+        .says("cannot connect: stopped by a signal");
+}
+
+#[test]
+fn the_wait_for_a_server_that_is_gone_ends_and_is_told() {
+    let server: &'static Server = Box::leak(Box::new(Server::start(&[])));
+    let place = Place::on(server, server.create_database());
+    place
+        .file("1_a.sql", "CREATE TABLE a (x int);")
+        .file("2_b.sql", "CREATE TABLE b (x int);\nSELECT pg_sleep(60);");
+    let mut child = place.command().spawn().unwrap();
+    until_long(&place);
+    server.stop("immediate");
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("the connection was lost; waiting up to 30 s for the server") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut stderr, &mut line).unwrap() > 0);
+    }
+    signal(&child, Signal::TERM);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        stdout.contains("cannot wait for the server: stopped by a signal"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn the_wait_for_the_records_ends_at_once_and_has_its_limit() {
+    let place = Place::postgres();
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    place.deployed();
+    place.file("2_b.sql", "CREATE TABLE b (x int);");
+    let mut holder = place.connect_postgres();
+    holder
+        .batch_execute("SET application_name = 'psql'; BEGIN; LOCK lockstep.migrations")
+        .unwrap();
+    let child = place
+        .command()
+        .args(["--lock-timeout", "10m"])
+        .spawn()
+        .unwrap();
+    until("the wait", || {
+        place.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
+    });
+    ended_by(child, Signal::TERM)
+        .is(1, "no")
+        .says("cannot read the database's records: stopped by a signal");
+    place
+        .deploy_with(&["--lock-timeout", "400ms"], &[])
+        .is(5, "no")
+        .says("kept the database locked; blocked by psql as lockstep (process ");
+    // No time at all is not for ever.
+    place
+        .deploy_with(&["--lock-timeout", "0s"], &[])
+        .is(5, "no");
+    holder.batch_execute("ROLLBACK").unwrap();
+    place.deployed();
+}
+
+#[test]
+fn the_wait_for_whoever_has_the_whole_file_ends_at_once() {
+    let place = Place::sqlite();
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    let holder = place.connect_sqlite();
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let child = place
+        .command()
+        .args(["--lock-timeout", "10m"])
+        .spawn()
+        .unwrap();
+    let open = format!("/proc/{}/fd", child.id());
+    let database = std::fs::canonicalize(place.database()).unwrap();
+    until("the open file", || {
+        std::fs::read_dir(&open).is_ok_and(|descriptors| {
+            descriptors
+                .flatten()
+                .any(|one| std::fs::read_link(one.path()).is_ok_and(|path| path == database))
+        })
+    });
+    ended_by(child, Signal::TERM)
+        .is(1, "no")
+        .says("stopped by a signal");
+    place
+        .deploy_with(&["--lock-timeout", "50ms"], &[])
+        .is(5, "no");
 }

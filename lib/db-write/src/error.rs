@@ -32,9 +32,12 @@ pub enum Error {
         /// Who holds it, as far as can be seen.
         holder: String,
     },
-    /// A signal ended the wait for the lock.
-    #[error("cannot wait for the deployment lock: stopped by a signal")]
-    Stopped,
+    /// A signal ended a wait.
+    #[error("cannot {act}: stopped by a signal")]
+    Stopped {
+        /// What was waited for.
+        act: &'static str,
+    },
     /// The database is in use by a transaction that did not end in time.
     #[error("cannot {act}: another connection kept the database locked{by}")]
     InUse {
@@ -111,7 +114,7 @@ impl Classify for Error {
             Error::Records(error) => error.class(),
             Error::Schema(error) => error.class(),
             Error::Unfit { .. }
-            | Error::Stopped
+            | Error::Stopped { .. }
             | Error::Forbidden { .. }
             | Error::NotCommitted { .. } => Class::Fail,
             Error::CommitLost { .. } => Class::Partial,
@@ -133,7 +136,7 @@ impl Classify for Error {
             ),
             Error::MarkChanged => Some("run verify-guards to see whose the database is now".into()),
             Error::NotCommitted { .. } => Some("run it again once the connection holds".into()),
-            Error::Stopped => Some("run it again; nothing was changed".into()),
+            Error::Stopped { .. } => Some("run it again".into()),
             Error::CommitLost { .. } => Some(
                 "once the server answers, see what is there: verify-guards shows the mark, \
                  verify-migrations the ledger"

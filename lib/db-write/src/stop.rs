@@ -1,5 +1,6 @@
 //! Signals that ask for an end, turned into a cancelled statement.
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use signal_hook::iterator::Signals;
 
 /// A request to cancel that came before its statement began was in vain, so it is repeated.
 const CANCEL_AGAIN: Duration = Duration::from_millis(200);
+/// How often a wait that nobody wakes looks whether an end was asked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 type Cancel = Box<dyn Fn() + Send>;
 
@@ -26,7 +29,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    asked: bool,
+    /// When somebody first asked for an end.
+    asked: Option<Instant>,
     /// Cancels the statement that runs on the session.
     cancel: Option<Cancel>,
     /// Whether what runs now may be cancelled: a migration, not the reading of what it left.
@@ -64,14 +68,44 @@ impl Stop {
 
     /// Whether an end was asked for.
     pub fn asked(&self) -> bool {
-        self.shared.lock().asked
+        self.shared.lock().asked.is_some()
+    }
+
+    /// Whether an end was asked for, and `grace` has passed since.
+    pub(crate) fn asked_for(&self, grace: Duration) -> bool {
+        let asked = self.shared.lock().asked;
+        asked.is_some_and(|at| at.elapsed() >= grace)
+    }
+
+    /// Does `work` on a thread of its own, and waits for it no longer than until an end is asked
+    /// for and `grace` has passed: what can't be cancelled is left to end by itself. Nothing comes
+    /// of it then, nor of work that panicked.
+    pub(crate) fn wait_for<T: Send + 'static>(
+        &self,
+        grace: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<Option<T>> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name("waited for".into())
+            .spawn(move || {
+                // Where nobody listens any more, its result is dropped.
+                let _ = sender.send(work());
+            })?;
+        loop {
+            match receiver.recv_timeout(LOOK_AGAIN) {
+                Ok(done) => return Ok(Some(done)),
+                Err(RecvTimeoutError::Timeout) if !self.asked_for(grace) => {}
+                Err(_) => return Ok(None),
+            }
+        }
     }
 
     /// Waits that long, or until an end is asked for; true if it is.
     pub fn pause(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         let mut state = self.shared.lock();
-        while !state.asked {
+        while state.asked.is_none() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -114,7 +148,7 @@ impl Shared {
     }
 
     fn cancel_from_now_on(&self) {
-        self.lock().asked = true;
+        self.lock().asked = Some(Instant::now());
         self.changed.notify_all();
         loop {
             let state = self.lock();

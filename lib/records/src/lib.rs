@@ -71,6 +71,11 @@ impl Classify for Error {
             {
                 Class::Busy
             }
+            Error::Postgres { source, .. }
+                if source.code() == Some(&postgres::error::SqlState::LOCK_NOT_AVAILABLE) =>
+            {
+                Class::Busy
+            }
             _ => Class::Error,
         }
     }

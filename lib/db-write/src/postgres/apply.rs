@@ -40,7 +40,7 @@ impl PostgresWriter {
         loop {
             let pid = self.backend.pid;
             self.watcher().begin(pid);
-            let ended = self.attempt(migration, ledger);
+            let ended = self.attempt(migration, ledger, say);
             let blockers = self.watcher().end();
             let mut cause = match ended {
                 Err(ApplyError::Undone(cause)) if cause.class == Class::Busy => cause,
@@ -67,7 +67,7 @@ impl PostgresWriter {
         }
     }
 
-    fn watcher(&mut self) -> &Watcher {
+    pub(super) fn watcher(&mut self) -> &Watcher {
         self.watcher
             .get_or_insert_with(|| Watcher::start(&self.target, &self.options))
     }
@@ -76,6 +76,7 @@ impl PostgresWriter {
         &mut self,
         migration: &Migration,
         ledger: &[LedgerRow],
+        say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
         let began = Instant::now();
         let stop = self.options.stop.clone();
@@ -87,10 +88,10 @@ impl PostgresWriter {
             Ok(row) => row,
             Err(cause) => {
                 drop(cancellable);
-                return Err(self.roll_back(&migration.version, cause));
+                return Err(self.roll_back(&migration.version, cause, say));
             }
         };
-        let row = self.commit(&migration.version)?.unwrap_or(row);
+        let row = self.commit(&migration.version, say)?.unwrap_or(row);
         self.ledger_there = true;
         self.mark_with_first = None;
         Ok(Applied {

@@ -25,17 +25,18 @@ impl PostgresWriter {
         &mut self,
         migration: &Migration,
         ledger: &[LedgerRow],
+        say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
         let began = Instant::now();
         let applied_at = contract::now();
         let position = next(ledger);
-        self.note_start(migration, ledger, &applied_at)?;
+        self.note_start(migration, ledger, &applied_at, say)?;
         let before = self.invalid_indexes().map_err(ApplyError::Dirty)?;
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
         let ran = self.run_statements(migration);
         drop(cancellable);
-        let left = self.left_behind(&before);
+        let left = self.left_behind(&before, say);
         match (ran, left) {
             (Ok(()), Ok(None)) => {}
             (Ok(()), Ok(Some(left))) => {
@@ -58,7 +59,8 @@ impl PostgresWriter {
         }
         let duration_ms = millis(began);
         let row = row_of(migration, &self.options, position, applied_at, duration_ms);
-        self.note_end(ledger, &row).map_err(ApplyError::Dirty)?;
+        self.note_end(ledger, &row, say)
+            .map_err(ApplyError::Dirty)?;
         Ok(Applied { row, duration_ms })
     }
 
@@ -68,6 +70,7 @@ impl PostgresWriter {
         migration: &Migration,
         ledger: &[LedgerRow],
         applied_at: &str,
+        say: &mut dyn FnMut(&str),
     ) -> Result<(), ApplyError> {
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
@@ -98,9 +101,9 @@ impl PostgresWriter {
         });
         drop(cancellable);
         if let Err(cause) = noted {
-            return Err(self.roll_back(&migration.version, cause));
+            return Err(self.roll_back(&migration.version, cause, say));
         }
-        if self.commit(&migration.version)?.is_some() {
+        if self.commit(&migration.version, say)?.is_some() {
             return Err(ApplyError::Dirty(Cause::new(
                 Class::Unavailable,
                 "the connection was lost before its first statement, so nothing of it ran",
@@ -134,8 +137,12 @@ impl PostgresWriter {
 
     /// What the statements left behind that they should not have, in words. Makes the session as
     /// new.
-    fn left_behind(&mut self, before: &BTreeSet<String>) -> Result<Option<String>, Cause> {
-        self.recover().map_err(Cause::from)?;
+    fn left_behind(
+        &mut self,
+        before: &BTreeSet<String>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Option<String>, Cause> {
+        self.recover(say).map_err(Cause::from)?;
         let mut left = Vec::new();
         if self.transaction_is_open() {
             self.client_batch("roll the file's own transaction back", "ROLLBACK")?;
@@ -168,7 +175,12 @@ impl PostgresWriter {
 
     /// Ends the row that says `started`, if `ledger` and this row are all that there is. What ran
     /// in between was committed statement by statement, also what it did to mark, ledger and lock.
-    fn note_end(&mut self, ledger: &[LedgerRow], row: &LedgerRow) -> Result<(), Cause> {
+    fn note_end(
+        &mut self,
+        ledger: &[LedgerRow],
+        row: &LedgerRow,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<(), Cause> {
         let mut rows = ledger.to_vec();
         rows.push(LedgerRow {
             state: RowState::Started,
@@ -192,7 +204,7 @@ impl PostgresWriter {
                 let lost = is_lost(&self.link, &error);
                 let failed = cause("end the ledger's row", error);
                 if lost
-                    && let Ok(Some(row)) = self.what_was_left(&row.version)
+                    && let Ok(Some(row)) = self.what_was_left(&row.version, say)
                     && row.state == RowState::Applied
                 {
                     return Ok(());
@@ -204,6 +216,8 @@ impl PostgresWriter {
         Err(failed)
     }
 
+    /// The indexes that are invalid, without those that another session is at work on: it holds its
+    /// lock on the table for as long as it builds one concurrently.
     fn invalid_indexes(&mut self) -> Result<BTreeSet<String>, Cause> {
         let rows = self
             .link
@@ -213,7 +227,14 @@ impl PostgresWriter {
                  FROM pg_catalog.pg_index i \
                  JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE NOT i.indisvalid AND c.relkind = 'i'",
+                 WHERE NOT i.indisvalid AND c.relkind = 'i' \
+                 AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l \
+                    JOIN pg_catalog.pg_stat_progress_create_index p ON p.pid = l.pid \
+                    JOIN pg_catalog.pg_database d ON d.oid = l.database \
+                    WHERE l.locktype = 'relation' AND l.granted AND l.relation = i.indrelid \
+                    AND l.mode = 'ShareUpdateExclusiveLock' \
+                    AND d.datname = pg_catalog.current_database() \
+                    AND l.pid <> pg_catalog.pg_backend_pid())",
                 &[],
             )
             .map_err(|error| cause("look for invalid indexes", error))?;

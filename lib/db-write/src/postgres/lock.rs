@@ -63,7 +63,9 @@ impl PostgresWriter {
             }
             let left = until.saturating_duration_since(Instant::now());
             if self.options.stop.pause(poll.min(left)) {
-                return Err(Error::Stopped);
+                return Err(Error::Stopped {
+                    act: "wait for the deployment lock",
+                });
             }
             poll = (poll * 2).min(POLL_MAX);
         }

@@ -12,7 +12,7 @@ mod watcher;
 
 use std::time::Duration;
 
-use contract::Failure;
+use contract::{Class, Classify as _, Failure};
 use db_connect::{Link, ServerError, StatementError};
 use migrations::{LedgerRow, Migration, RowState};
 use postgres::error::SqlState;
@@ -50,7 +50,7 @@ pub(crate) struct PostgresWriter {
 
 impl PostgresWriter {
     pub(crate) fn open(target: &PostgresTarget, options: Options) -> Result<PostgresWriter, Error> {
-        let session = Session::open(target, &options)?;
+        let session = Session::open(target, &options, Duration::ZERO)?;
         Ok(PostgresWriter {
             patience: options.patience,
             target: target.clone(),
@@ -101,7 +101,7 @@ impl PostgresWriter {
         let source = StatementError::new("commit", error);
         self.note_loss();
         let found = self
-            .recover()
+            .recover(&mut |_| {})
             .and_then(|()| Ok(is_there(&mut self.records())?));
         match found {
             Ok(true) => Ok(done),
@@ -131,9 +131,27 @@ impl Writer for PostgresWriter {
     }
 
     fn survey(&mut self) -> Result<Survey, Error> {
+        const ACT: &str = "read the database's records";
         let target = self.target.clone();
         let answered = self.link.endpoint.clone();
-        let survey = self.records().survey(&target, &answered)?;
+        let pid = self.backend.pid;
+        self.watcher().begin(pid);
+        let stop = self.options.stop.clone();
+        let cancellable = stop.cancellable();
+        let survey = self.records().survey(&target, &answered);
+        drop(cancellable);
+        let blockers = self.watcher().end();
+        let survey = survey.map_err(|error| match error.class() {
+            _ if stop.asked() => Error::Stopped { act: ACT },
+            Class::Busy => Error::InUse {
+                act: ACT,
+                by: match blockers.is_empty() {
+                    true => String::new(),
+                    false => format!("; blocked by {}", blockers.join(", ")),
+                },
+            },
+            _ => error.into(),
+        })?;
         self.judged = survey.mark.as_ref().map(|mark| NewMark {
             environment: mark.environment.clone(),
             protected: mark.protected,
@@ -203,7 +221,7 @@ impl Writer for PostgresWriter {
             return Err(ApplyError::Undone(crate::error::stopped()));
         }
         if migration.no_transaction {
-            self.apply_by_statement(migration, ledger)
+            self.apply_by_statement(migration, ledger, say)
         } else {
             self.apply_in_transaction(migration, ledger, say)
         }
@@ -264,7 +282,7 @@ impl Writer for PostgresWriter {
 
     fn record_schema(&mut self, schema: &NewSchema) -> Result<(), Error> {
         if self.lock_key.is_none() {
-            self.recover()?;
+            self.recover(&mut |_| {})?;
             self.take_lock(Duration::ZERO, &mut |_| {})?;
         }
         self.in_transaction(
@@ -275,12 +293,12 @@ impl Writer for PostgresWriter {
     }
 
     fn ledger(&mut self) -> Result<Vec<LedgerRow>, Error> {
-        self.recover()?;
+        self.recover(&mut |_| {})?;
         Ok(self.records().ledger()?.unwrap_or_default())
     }
 
     fn read_schema(&mut self, scope: &Scope) -> Result<Schema, Error> {
-        self.recover()?;
+        self.recover(&mut |_| {})?;
         // In a transaction of its own, because the reading pins settings for that long.
         let mut transaction = self
             .link

@@ -62,7 +62,11 @@ impl PostgresWriter {
     /// transaction.
     ///
     /// Returns the ledger's row where that says what the server could not.
-    pub(super) fn commit(&mut self, version: &str) -> Result<Option<LedgerRow>, ApplyError> {
+    pub(super) fn commit(
+        &mut self,
+        version: &str,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Option<LedgerRow>, ApplyError> {
         let Err(error) = self.link.client.batch_execute("COMMIT") else {
             return Ok(None);
         };
@@ -73,9 +77,9 @@ impl PostgresWriter {
             if self.options.stop.asked() {
                 cause = crate::error::stopped();
             }
-            return Err(self.roll_back(version, cause));
+            return Err(self.roll_back(version, cause, say));
         }
-        match self.what_was_left(version) {
+        match self.what_was_left(version, say) {
             Ok(Some(row)) => Ok(Some(row)),
             Ok(None) => {
                 cause.class = Class::Fail;
@@ -100,7 +104,12 @@ impl PostgresWriter {
     }
 
     /// Ends the transaction without a COMMIT.
-    pub(super) fn roll_back(&mut self, version: &str, mut cause: Cause) -> ApplyError {
+    pub(super) fn roll_back(
+        &mut self,
+        version: &str,
+        mut cause: Cause,
+        say: &mut dyn FnMut(&str),
+    ) -> ApplyError {
         if cause.class == Class::Partial {
             // The file ended our transaction; whatever is open now is the file's.
             let _ = self.link.client.batch_execute("ROLLBACK");
@@ -115,7 +124,7 @@ impl PostgresWriter {
                 return ApplyError::Undone(cause);
             }
         }
-        match self.what_was_left(version) {
+        match self.what_was_left(version, say) {
             Ok(None) => {
                 cause.class = Class::Fail;
                 cause
@@ -141,8 +150,13 @@ impl PostgresWriter {
     }
 
     /// Connects anew, waits until the lost session is gone, and reads the ledger's row.
-    pub(super) fn what_was_left(&mut self, version: &str) -> Result<Option<LedgerRow>, Cause> {
+    pub(super) fn what_was_left(
+        &mut self,
+        version: &str,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Option<LedgerRow>, Cause> {
         self.note_loss();
+        self.recover(say).map_err(Cause::from)?;
         let rows = self.ledger().map_err(Cause::from)?;
         Ok(rows.into_iter().find(|row| row.version == version))
     }

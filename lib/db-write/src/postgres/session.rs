@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use db_connect::{Link, Route, StatementError};
+use db_connect::{ConnectError, Link, Route, StatementError};
 use postgres::types::Type;
 use settings::PostgresTarget;
 
@@ -13,6 +13,14 @@ use crate::{Error, Options};
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// A lost session that is still there after this is ended by us.
 const TERMINATE_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a server is still waited for after somebody asked for an end: what it has done is worth
+/// knowing, and whoever asked kills after some seconds (GitHub after ten).
+const STOP_GRACE: Duration = Duration::from_secs(4);
+
+const STOPPED: Error = Error::Stopped {
+    act: "wait for the server",
+};
 
 /// A process of the server. Ids are given out again, so its start belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +38,28 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects to the server itself and makes the session ready.
-    pub(super) fn open(target: &PostgresTarget, options: &Options) -> Result<Session, Error> {
+    /// Connects to the server itself and makes the session ready. A server that does not answer is
+    /// waited for no longer than `grace` after an end was asked for.
+    pub(super) fn open(
+        target: &PostgresTarget,
+        options: &Options,
+        grace: Duration,
+    ) -> Result<Session, Error> {
+        let (to, with) = (target.clone(), options.clone());
+        let opened = options
+            .stop
+            .wait_for(grace, move || Session::open_now(&to, &with))
+            .map_err(|source| Error::Connect(ConnectError::Thread(source)))?;
+        let session = opened.unwrap_or(Err(Error::Stopped { act: "connect" }))?;
+        let cancel = session.link.cancel_handle();
+        options.stop.cancel_with(move || {
+            // If the request can't be sent, it is sent again.
+            let _ = cancel.cancel();
+        });
+        Ok(session)
+    }
+
+    fn open_now(target: &PostgresTarget, options: &Options) -> Result<Session, Error> {
         let mut link = connect(target, options)?;
         let rows = link
             .client
@@ -64,11 +92,6 @@ impl Session {
         link.client
             .batch_execute(&reset)
             .map_err(|error| StatementError::new("prepare the session", error))?;
-        let cancel = link.cancel_handle();
-        options.stop.cancel_with(move || {
-            // If the request can't be sent, it is sent again.
-            let _ = cancel.cancel();
-        });
         Ok(Session {
             link,
             backend,
@@ -87,7 +110,8 @@ fn reset_sql(version: i32, checks: bool, path: Option<&str>, options: &Options) 
          UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; \
          SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
          SET lock_timeout = {}",
-        options.lock_timeout.as_millis().min(i32::MAX as u128)
+        // 0 would switch it off.
+        options.lock_timeout.as_millis().clamp(1, i32::MAX as u128)
     );
     if checks {
         // A server whose client was killed keeps its locks until it notices.
@@ -167,34 +191,52 @@ impl PostgresWriter {
     }
 
     /// After a lost connection: connects anew, trying for as long as the options have patience,
-    /// and waits until the lost session has ended. Until then it may still commit.
-    pub(super) fn recover(&mut self) -> Result<(), Error> {
+    /// and waits until the lost session has ended. Until then it may still commit. Once somebody
+    /// asked for an end, both are waited for a few seconds only.
+    pub(super) fn recover(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
         if !self.link.client.is_closed() && self.lost.is_none() {
             return Ok(());
         }
         self.note_loss();
         // Patience is for once: what did not come back then is asked only whether it has since.
-        let until = Instant::now() + std::mem::take(&mut self.patience);
+        let patience = std::mem::take(&mut self.patience);
+        let until = Instant::now() + patience;
+        let mut told = false;
         let session = loop {
-            match Session::open(&self.target, &self.options) {
+            match Session::open(&self.target, &self.options, STOP_GRACE) {
                 Ok(session) => break session,
                 Err(error) if Instant::now() >= until || !may_come_back(&error) => {
                     return Err(error);
                 }
-                Err(_) => std::thread::sleep(LOOK_AGAIN),
+                Err(_) if self.options.stop.asked_for(STOP_GRACE) => return Err(STOPPED),
+                Err(error) => {
+                    if !told {
+                        told = true;
+                        say(&format!(
+                            "the connection was lost; waiting up to {} s for the server: {error}",
+                            patience.as_secs()
+                        ));
+                    }
+                    std::thread::sleep(LOOK_AGAIN);
+                }
             }
         };
         self.link = session.link;
         self.backend = session.backend;
         self.reset = session.reset;
         if let Some(lost) = self.lost.clone() {
-            self.wait_until_gone(&lost, until)?;
+            self.wait_until_gone(&lost, until, say)?;
         }
         self.lost = None;
         Ok(())
     }
 
-    fn wait_until_gone(&mut self, lost: &Backend, until: Instant) -> Result<(), Error> {
+    fn wait_until_gone(
+        &mut self,
+        lost: &Backend,
+        until: Instant,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<(), Error> {
         let began = Instant::now();
         let mut terminated = false;
         loop {
@@ -210,6 +252,9 @@ impl PostgresWriter {
             if rows.is_empty() {
                 return Ok(());
             }
+            if self.options.stop.asked_for(STOP_GRACE) {
+                return Err(STOPPED);
+            }
             if Instant::now() >= until {
                 return Err(Error::Unfit {
                     target: self.target.database.clone(),
@@ -221,6 +266,10 @@ impl PostgresWriter {
                 // It is our own session, and nobody is left to hear its answer. A commit that it
                 // is in the midst of, it ends first.
                 terminated = true;
+                say(&format!(
+                    "ending the lost session (process {}), which is still at work",
+                    lost.pid
+                ));
                 let _ = self.link.client.query_typed(
                     "SELECT pg_catalog.pg_terminate_backend($1)",
                     &[(&lost.pid, Type::INT4)],

@@ -72,7 +72,9 @@ impl FileLock {
             }
             let left = until.saturating_duration_since(Instant::now());
             if options.stop.pause(POLL.min(left)) {
-                return Err(Error::Stopped);
+                return Err(Error::Stopped {
+                    act: "wait for the deployment lock",
+                });
             }
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use contract::Class;
+use contract::{Class, Classify as _};
 use migrations::{LedgerRow, Migration, RowState};
 use records::{Mark, SqliteRecords, Survey};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -78,22 +78,11 @@ impl SqliteWriter {
     }
 
     /// Runs one of our own statements that may meet another's lock, for at most the lock timeout.
-    /// SQLite does not say when it waits, so it waits in slices.
     fn patiently(&self, sql: &str) -> Result<(), rusqlite::Error> {
-        let until = Instant::now() + self.options.lock_timeout;
-        self.connection
-            .busy_timeout(BUSY_SLICE.min(self.options.lock_timeout))?;
-        let ended = loop {
-            match self.connection.execute_batch(sql) {
-                Err(error)
-                    if sqlite_class(&error) == Class::Busy
-                        && Instant::now() < until
-                        && !self.options.stop.asked() => {}
-                ended => break ended,
-            }
-        };
-        self.connection.busy_timeout(self.options.lock_timeout)?;
-        ended
+        let busy = |error: &rusqlite::Error| sqlite_class(error) == Class::Busy;
+        in_slices(&self.connection, &self.options, busy, |connection| {
+            connection.execute_batch(sql)
+        })
     }
 
     /// Runs `work` in one immediate transaction.
@@ -120,6 +109,27 @@ impl SqliteWriter {
             }
         })
     }
+}
+
+/// Does `work` again for as long as it meets another's lock, at most for the lock timeout, or until
+/// an end is asked for. SQLite does not say when it waits, so it waits in slices.
+fn in_slices<T, E>(
+    connection: &Connection,
+    options: &Options,
+    is_busy: impl Fn(&E) -> bool,
+    work: impl Fn(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let until = Instant::now() + options.lock_timeout;
+    // SQLite refuses a busy timeout to no connection that is open.
+    let _ = connection.busy_timeout(BUSY_SLICE.min(options.lock_timeout));
+    let ended = loop {
+        match work(connection) {
+            Err(error) if is_busy(&error) && Instant::now() < until && !options.stop.asked() => {}
+            ended => break ended,
+        }
+    };
+    let _ = connection.busy_timeout(options.lock_timeout);
+    ended
 }
 
 fn is_file(path: &Path) -> Result<(), Error> {
@@ -182,9 +192,14 @@ fn connect(path: &Path, options: &Options, held: &Arc<Held>) -> Result<Connectio
         .pragma_update(None, "foreign_keys", false)
         .map_err(failed)?;
     // Reads the file's header, so that something that is no database is told now.
-    connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-        .map_err(failed)?;
+    let busy = |error: &rusqlite::Error| sqlite_class(error) == Class::Busy;
+    in_slices(&connection, options, busy, |connection| {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    })
+    .map_err(|error| match options.stop.asked() && busy(&error) {
+        true => Error::Stopped { act: ACT },
+        false => failed(error),
+    })?;
     // SQLite opens a file that may not be written for reading, without a word.
     if connection.is_readonly("main").map_err(failed)? {
         return Err(Error::Unfit {
@@ -275,7 +290,20 @@ impl Writer for SqliteWriter {
     }
 
     fn survey(&mut self) -> Result<Survey, Error> {
-        let survey = self.records().survey(&self.path)?;
+        const ACT: &str = "read the database's records";
+        let read = |connection: &Connection| {
+            SqliteRecords::new(connection, &self.options.ledger).survey(&self.path)
+        };
+        let busy = |error: &records::Error| error.class() == Class::Busy;
+        let survey = in_slices(&self.connection, &self.options, busy, read);
+        let survey = survey.map_err(|error| match error.class() {
+            Class::Busy if self.options.stop.asked() => Error::Stopped { act: ACT },
+            Class::Busy => Error::InUse {
+                act: ACT,
+                by: holders::in_words(&self.path),
+            },
+            _ => error.into(),
+        })?;
         self.judged = survey.mark.as_ref().map(|mark| NewMark {
             environment: mark.environment.clone(),
             protected: mark.protected,
