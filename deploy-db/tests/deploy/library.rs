@@ -58,6 +58,28 @@ fn a_commit_that_the_parser_did_not_see_is_refused_by_sqlite() {
 }
 
 #[test]
+fn a_copy_that_the_parser_did_not_see_is_refused_by_sqlite() {
+    let place = Place::sqlite();
+    let copy = place.path("copy.db");
+    let mut writer = locked(&place);
+    for (version, sql) in [
+        ("1", format!("VACUUM INTO '{}';", copy.display())),
+        ("2", format!("ATTACH '{}' AS other;", copy.display())),
+    ] {
+        let mut outside = migration(&place, version, &sql);
+        outside.no_transaction = true;
+        let ledger = writer.ledger().unwrap();
+        let ended = writer.apply(&outside, &ledger, &mut |_| {});
+        assert!(
+            matches!(&ended, Err(ApplyError::Dirty(cause))
+                if cause.message.contains("authoriz")),
+            "{ended:?}"
+        );
+        assert!(!copy.exists());
+    }
+}
+
+#[test]
 fn a_transaction_that_the_parser_did_not_see_end_is_noticed_on_postgres() {
     let place = Place::postgres();
     let mut writer = locked(&place);

@@ -118,6 +118,39 @@ fn statements_are_sent_as_sqlite_itself_tells_them_apart() {
 }
 
 #[test]
+fn a_file_that_keeps_the_database_for_itself_does_not_keep_it_from_the_next() {
+    let place = Place::sqlite();
+    for directive in ["", "-- lockstep: no-transaction\n"] {
+        let number = if directive.is_empty() { 1 } else { 3 };
+        place
+            .file(
+                &format!("{number}_a.sql"),
+                format!(
+                    "{directive}PRAGMA locking_mode = EXCLUSIVE;\nCREATE TABLE t{number} (x);\n"
+                ),
+            )
+            .file(
+                &format!("{}_b.sql", number + 1),
+                format!("CREATE TABLE u{number} (x);"),
+            );
+    }
+    let ran = place.deployed();
+    assert_eq!(ran.found("warn"), Vec::<String>::new());
+    assert_eq!(place.ledger(), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn vacuum_into_writes_no_copy() {
+    let place = Place::sqlite();
+    place.file(
+        "1_a.sql",
+        "-- lockstep: no-transaction\nCREATE TABLE a (x);\nVACUUM INTO 'copy.db';\n",
+    );
+    place.deploy().is(1, "no").says("VACUUM INTO 'copy.db'");
+    assert!(!place.path("copy.db").exists());
+}
+
+#[test]
 fn vacuum_runs_outside_a_transaction_only() {
     let place = Place::sqlite();
     place.file("1_a.sql", "CREATE TABLE a (x);\nVACUUM;\n");

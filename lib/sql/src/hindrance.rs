@@ -23,7 +23,7 @@ pub enum Hindrance {
     CopyToStdout,
     /// A line for psql (`\connect`) or the sqlite3 shell (`.read`).
     ClientCommand,
-    /// ATTACH or DETACH: another database file, outside of every check made before.
+    /// ATTACH, DETACH or VACUUM INTO: another database file, outside of every check made before.
     Attach,
     /// It changes a table of Lockstep's own: the mark or the ledger, on which every guard stands.
     OwnTables,

@@ -261,6 +261,8 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
                 .into_iter()
                 .collect()
         }
+        // INTO another file, outside of every check made before.
+        Stmt::Vacuum(_, Some(_)) => vec![What::Hindered(Hindrance::Attach)],
         Stmt::Vacuum(..) => vec![What::Hindered(Hindrance::NeedsNoTransaction)],
         Stmt::Analyze(_)
         | Stmt::CreateView { .. }

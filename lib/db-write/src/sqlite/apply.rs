@@ -1,5 +1,6 @@
 //! One migration and its ledger row in one transaction on SQLite.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -111,7 +112,7 @@ impl SqliteWriter {
         self.held.transaction.store(true, Ordering::Relaxed);
         let ran = self.run(migration);
         self.held.transaction.store(false, Ordering::Relaxed);
-        ran?;
+        let written = ran?;
         if self.connection.is_autocommit() {
             return Err(Cause::new(
                 Class::Partial,
@@ -123,7 +124,12 @@ impl SqliteWriter {
             return Err(Cause::new(Class::Fail, new)
                 .remedy("let the migration take care of the rows that refer to what it removes"));
         }
-        if let Some(change) = before.census.change(&after.census, &named) {
+        let change = before.census.change(&after.census, &named);
+        let written = before
+            .census
+            .written(&self.connection, &written, &named)
+            .map_err(|error| self.engine(&error))?;
+        if let Some(change) = change.or(written) {
             return Err(Cause::new(Class::Fail, change).remedy(
                 "keep what the table had; if it is meant, name the table in a statement of the file",
             ));
@@ -168,15 +174,17 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Sends the file to SQLite as it stands.
-    pub(super) fn run(&self, migration: &Migration) -> Result<(), Cause> {
+    /// Sends the file to SQLite as it stands. Returns the tables that triggers may have written,
+    /// each with the trigger.
+    pub(super) fn run(&self, migration: &Migration) -> Result<BTreeMap<String, String>, Cause> {
         self.held.records.store(true, Ordering::Relaxed);
         let ran = self.run_statements(migration);
         self.held.records.store(false, Ordering::Relaxed);
         ran
     }
 
-    fn run_statements(&self, migration: &Migration) -> Result<(), Cause> {
+    fn run_statements(&self, migration: &Migration) -> Result<BTreeMap<String, String>, Cause> {
+        let mut written = BTreeMap::new();
         for piece in pieces(&migration.up) {
             let mut batch =
                 rusqlite::Batch::new(&self.connection, &migration.up[piece.range.clone()]);
@@ -184,18 +192,25 @@ impl SqliteWriter {
                 if self.options.stop.asked() {
                     return Err(stopped());
                 }
+                let rows = self.connection.total_changes();
+                self.held.take_trigger_writes();
                 let ran = match batch.next() {
                     Ok(None) => break,
                     Ok(Some(mut statement)) => exhaust(&mut statement),
                     Err(error) => Err(error),
                 };
+                // Which of its triggers wrote, SQLite does not tell; that one did, it does.
+                let rows = self.connection.total_changes() - rows;
+                if rows > 0 && rows > self.connection.changes() {
+                    written.append(&mut self.held.take_trigger_writes());
+                }
                 if let Err(error) = ran {
                     let line = line_of(migration, &piece, &error);
                     return Err(self.engine(&error).at(line));
                 }
             }
         }
-        Ok(())
+        Ok(written)
     }
 
     /// The ledger is looked at again under the write lock: what was planned before it may be

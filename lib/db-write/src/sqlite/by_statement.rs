@@ -49,7 +49,8 @@ impl SqliteWriter {
             let _ = self.connection.execute_batch("ROLLBACK");
             return Err(ApplyError::Dirty(cause));
         }
-        ran.map_err(ApplyError::Dirty)?;
+        // What its triggers wrote is committed; a file in a transaction is rolled back for it.
+        let _written = ran.map_err(ApplyError::Dirty)?;
         let after = Violations::find(&self.connection)
             .map_err(|error| ApplyError::Dirty(self.engine(&error)))?;
         if let Some(new) = after.new_since(&before) {

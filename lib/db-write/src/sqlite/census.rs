@@ -1,14 +1,13 @@
-//! What each table has, before and after a migration: rows, indexes, triggers.
+//! What each table has, before and after a migration: indexes, triggers, and whether a trigger wrote
+//! to it.
 //!
 //! A table that a migration does not name has to come out as it went in. With foreign keys off,
-//! only a trigger can write to such a table, so rows are counted only where there are triggers.
+//! only a trigger can write to such a table, so its rows need not be looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use records::LedgerName;
 use rusqlite::Connection;
-
-use super::foreign_keys::identifier;
 
 /// Kind, name and definition of everything on Lockstep's own tables. A file with `writable_schema`
 /// could take a table away without touching it.
@@ -38,7 +37,6 @@ pub(super) struct Census(BTreeMap<String, Table>);
 struct Table {
     indexes: BTreeSet<String>,
     triggers: BTreeSet<String>,
-    rows: Option<i64>,
 }
 
 impl Census {
@@ -49,7 +47,6 @@ impl Census {
     ) -> Result<Census, rusqlite::Error> {
         let own = ["migrations", "schema"].map(|table| ledger.sqlite_table(table));
         let mut tables: BTreeMap<String, Table> = BTreeMap::new();
-        let mut any_trigger = false;
         let mut statement = connection.prepare_cached(
             "SELECT type, name, tbl_name FROM main.sqlite_schema \
              WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
@@ -63,7 +60,6 @@ impl Census {
         })?;
         for object in objects {
             let (kind, name, table) = object?;
-            any_trigger |= kind == "trigger";
             if table.starts_with("lockstep_") || own.contains(&table) {
                 continue;
             }
@@ -73,22 +69,6 @@ impl Census {
                 "trigger" => table.triggers.insert(name),
                 _ => false,
             };
-        }
-        drop(statement);
-        if any_trigger {
-            let counted: BTreeSet<String> = connection
-                .prepare_cached(
-                    "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'",
-                )?
-                .query_map([], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            for (name, table) in tables
-                .iter_mut()
-                .filter(|(name, _)| counted.contains(*name))
-            {
-                let sql = format!("SELECT count(*) FROM {}", identifier(name));
-                table.rows = Some(connection.query_row(&sql, [], |row| row.get(0))?);
-            }
         }
         Ok(Census(tables))
     }
@@ -119,14 +99,38 @@ impl Census {
                     "table {name}, which the file does not name, lost its trigger {trigger}"
                 ));
             }
-            if let (Some(had), Some(has)) = (before.rows, now.rows)
-                && had != has
-            {
-                return Some(format!(
-                    "table {name}, which the file does not name, had {had} rows and has {has}: a trigger wrote to it"
-                ));
-            }
         }
         None
+    }
+
+    /// The first table here that a trigger wrote and the migration does not name; `written` are the
+    /// tables and triggers. A virtual table that follows its table by triggers, as a full-text index
+    /// does, holds no rows of its own.
+    pub(super) fn written(
+        &self,
+        connection: &Connection,
+        written: &BTreeMap<String, String>,
+        named: &BTreeSet<String>,
+    ) -> Result<Option<String>, rusqlite::Error> {
+        let has_rows = |table: &str| {
+            connection
+                .prepare_cached(
+                    "SELECT 1 FROM pragma_table_list \
+                     WHERE schema = 'main' AND type = 'table' AND name = ?1",
+                )?
+                .exists([table])
+        };
+        for table in self.0.keys() {
+            let name = table.to_lowercase();
+            if let Some(trigger) = written.get(&name)
+                && !named.contains(&name)
+                && has_rows(table)?
+            {
+                return Ok(Some(format!(
+                    "table {table}, which the file does not name, was written by the trigger {trigger}"
+                )));
+            }
+        }
+        Ok(None)
     }
 }

@@ -9,10 +9,11 @@ mod holders;
 mod lock;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use contract::{Class, Classify as _};
@@ -71,6 +72,21 @@ impl SqliteWriter {
             seen: None,
             stale: false,
         })
+    }
+
+    /// Connects anew where a file may have left something behind in the session. The old one goes
+    /// first: it may keep the file for itself (`locking_mode`).
+    fn renew(&mut self) -> Result<(), Error> {
+        if !self.stale {
+            return Ok(());
+        }
+        const ACT: &str = "leave the session";
+        self.connection =
+            Connection::open_in_memory().map_err(|source| Error::Sqlite { act: ACT, source })?;
+        self.connection = connect(&self.path, &self.options, &self.held)?;
+        self.seen = None;
+        self.stale = false;
+        Ok(())
     }
 
     fn records(&self) -> SqliteRecords<'_> {
@@ -221,6 +237,19 @@ struct Held {
     records: AtomicBool,
     /// The transaction, which is ours.
     transaction: AtomicBool,
+    /// Tables that triggers of the prepared statement write, each with the trigger.
+    trigger_writes: Mutex<BTreeMap<String, String>>,
+}
+
+impl Held {
+    /// What was noted of triggers since this was asked last.
+    fn take_trigger_writes(&self) -> BTreeMap<String, String> {
+        let mut writes = self
+            .trigger_writes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *writes)
+    }
 }
 
 /// Refuses what would change the mark or a ledger, or end our transaction, while a file runs. The
@@ -267,10 +296,28 @@ fn forbid(
         {
             Authorization::Deny
         }
+        // VACUUM attaches its copy without a name, and VACUUM INTO under the one that it is given:
+        // a copy outside of every guard.
+        AuthAction::Attach { filename }
+            if held.records.load(Ordering::Relaxed) && !filename.is_empty() =>
+        {
+            Authorization::Deny
+        }
         AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. }
             if held.transaction.load(Ordering::Relaxed) =>
         {
             Authorization::Deny
+        }
+        AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name } => {
+            // Of a trigger's statements SQLite tells the trigger.
+            if let Some(trigger) = context.accessor
+                && let Ok(mut writes) = held.trigger_writes.lock()
+            {
+                writes.insert(table_name.to_lowercase(), trigger.to_owned());
+            }
+            Authorization::Allow
         }
         _ => Authorization::Allow,
     }))
@@ -365,12 +412,8 @@ impl Writer for SqliteWriter {
         if self.options.stop.asked() {
             return Err(ApplyError::Undone(stopped()));
         }
-        if self.stale {
-            self.connection = connect(&self.path, &self.options, &self.held)
-                .map_err(|error| ApplyError::Undone(error.into()))?;
-            self.seen = None;
-            self.stale = false;
-        }
+        self.renew()
+            .map_err(|error| ApplyError::Undone(error.into()))?;
         self.stale = apply::changes_the_session(migration);
         if migration.no_transaction {
             self.apply_by_statement(migration, ledger, say)
@@ -412,16 +455,19 @@ impl Writer for SqliteWriter {
     }
 
     fn record_schema(&mut self, schema: &NewSchema) -> Result<(), Error> {
+        self.renew()?;
         self.in_transaction("record the schema", |connection, options, _| {
             tables::insert_schema(connection, options, schema)
         })
     }
 
     fn ledger(&mut self) -> Result<Vec<LedgerRow>, Error> {
+        self.renew()?;
         Ok(self.records().ledger()?.unwrap_or_default())
     }
 
     fn read_schema(&mut self, scope: &Scope) -> Result<Schema, Error> {
+        self.renew()?;
         Ok(schema::read_sqlite(&self.connection, scope)?)
     }
 }
