@@ -23,6 +23,12 @@ pub(crate) const SCHEMA_RECORDED: Check = Check {
 const LEDGER_REMEDY: &str =
     "compare verify-migrations with this result, and find out what wrote to the ledger";
 
+const NOT_THE_FILE: &str =
+    "see what the engine says of the session or the role: the file's SQL is not what failed";
+
+/// What a rollback leaves on PostgreSQL.
+const SEQUENCES: &str = "; if its setval ran, that stands: sequences are not rolled back";
+
 pub(crate) struct Deployment<'a> {
     plan: &'a Plan,
     run: &'a Run,
@@ -125,15 +131,25 @@ impl<'a> Deployment<'a> {
                 migration.version
             ),
             (_, Some(remedy)) => remedy,
+            // An error without a place in the file is none of its SQL.
+            (_, None) if line.is_none() => NOT_THE_FILE.to_owned(),
             (_, None) => APPLIED.remedy.to_owned(),
         };
+        let stands = match changed {
+            Changed::No if sets_sequences(migration) => SEQUENCES,
+            _ => "",
+        };
+        let message = format!("{message}{stands}");
         report
             .broken(&APPLIED, &file, format!("{how}: {message}"))
             .remedy(&remedy)
             .at(self.plan.path(migration), line);
         if changed == Changed::No && self.applied == 0 {
             self.run.change_undone();
-            report.summary(format!("{file}: {how}, nothing was changed"));
+            report.summary(match stands {
+                "" => format!("{file}: {how}, nothing was changed"),
+                _ => format!("{file}: {how}{stands}"),
+            });
             if class != Class::Fail {
                 report.stopped_by(
                     Failure::new(class, format!("cannot apply {file}: {how}: {message}"))
@@ -245,6 +261,12 @@ fn is_as_written(ledger: &[LedgerRow], written: &[LedgerRow], unfinished: Option
         Some([row]) => Some(row.version.as_str()) == unfinished,
         _ => false,
     }
+}
+
+/// Whether a file calls `setval`, as far as its text tells: code that is made at run time does not.
+/// `nextval` leaves no more than a gap, and `ALTER SEQUENCE` is rolled back.
+fn sets_sequences(migration: &Migration) -> bool {
+    sql::names(sql::Dialect::Postgres, &migration.up).contains("setval")
 }
 
 fn shown(migration: &Migration) -> String {

@@ -46,7 +46,7 @@ fn what_a_file_leaves_in_the_session_does_not_reach_the_next() {
         .file(
             "1_dump.sql",
             "SELECT pg_catalog.set_config('search_path', '', false);\n\
-             CREATE TABLE public.a (x int);\nSET lock_timeout = 0;\nSET statement_timeout = 1;\n\
+             CREATE TABLE public.a (x int);\nSET lock_timeout = 0;\nSET statement_timeout = 600000;\n\
              PREPARE p AS SELECT 1;\nCREATE TEMP TABLE t (x int);\n\
              DECLARE c CURSOR WITH HOLD FOR SELECT 1;\nLISTEN l;\n",
         )
@@ -121,6 +121,42 @@ fn an_error_of_a_row_is_named_by_the_line_of_its_statement() {
     let ran = place.deploy();
     ran.is(1, "no").says("check constraint");
     assert_eq!(ran.line(), Some(8));
+}
+
+#[test]
+fn a_sequence_that_was_set_is_told_because_it_stays() {
+    let place = Place::postgres();
+    place.file("1_a.sql", "CREATE SEQUENCE s;");
+    place.deployed();
+    place.file(
+        "2_b.sql",
+        "SELECT setval('s', 5000);\nINSERT INTO nowhere VALUES (1);",
+    );
+    place
+        .deploy()
+        .is(1, "no")
+        .says("if its setval ran, that stands: sequences are not rolled back");
+    assert_eq!(place.rows("SELECT last_value FROM s"), ["5000"]);
+    place.file(
+        "2_b.sql",
+        "ALTER SEQUENCE s RESTART 7;\nINSERT INTO nowhere VALUES (1);",
+    );
+    let ran = place.deploy();
+    ran.is(1, "no").says("nothing was changed");
+    assert!(!ran.json.to_string().contains("setval"), "{ran:?}");
+}
+
+#[test]
+fn a_role_that_may_only_read_is_no_fault_of_the_file() {
+    let place = Place::postgres();
+    let database = place.rows("SELECT current_database()").remove(0);
+    place.execute(&format!(
+        "ALTER DATABASE {database} SET default_transaction_read_only = on"
+    ));
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    let ran = place.deploy();
+    ran.is(1, "no").says("default_transaction_read_only is on");
+    assert!(!ran.json.to_string().contains("mend the file"), "{ran:?}");
 }
 
 #[test]

@@ -277,7 +277,7 @@ impl Classify for ConnectError {
                 "check host and port, and that the server is up and lets this machine in"
             }
             ConnectError::Deadline { .. } | ConnectError::Lost { .. } => {
-                "see whether the server is up; a longer --timeout helps one that is waking"
+                "see whether the server is up; more time to connect (connect_timeout in the URL) helps one that is waking"
             }
             ConnectError::Refused { source, .. } => return refused_remedy(source),
             ConnectError::Authentication { .. } => {

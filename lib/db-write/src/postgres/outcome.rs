@@ -40,6 +40,11 @@ pub(super) fn cause(act: &str, error: postgres::Error) -> Cause {
             cause.class = Class::Fail;
             cause.remedy = Some("find out who cancelled it, or what timeout the file sets".into());
         }
+        Some(SqlState::READ_ONLY_SQL_TRANSACTION) => {
+            cause.remedy = Some(
+                "let the role write here: default_transaction_read_only is on for it, the database or the server".to_owned(),
+            );
+        }
         Some(SqlState::INVALID_SCHEMA_NAME) => {
             cause.remedy = Some(
                 "create the schema first: in a migration, or as the database's owner".to_owned(),
