@@ -21,7 +21,7 @@ fn ended_by(child: Child, which: Signal) -> Ran {
 }
 
 /// SQL that runs for far longer than any test, and can be cancelled.
-fn long(place: &Place) -> &'static str {
+pub(crate) fn long(place: &Place) -> &'static str {
     if place.is_sqlite() {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e12) \
          SELECT count(*) FROM n;"
@@ -31,7 +31,7 @@ fn long(place: &Place) -> &'static str {
 }
 
 /// Waits until the program is in the long statement.
-fn until_long(place: &Place) {
+pub(crate) fn until_long(place: &Place) {
     if place.is_sqlite() {
         // What the file did before it is in the journal.
         let journal = place.path("app.db-journal");
