@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use contract::{Check, Failure, Report, Run, Tool};
 use db_read::{Options, Session};
-use migrations::Dialect;
 use plan::Plan;
 use settings::TargetArgs;
+use sql::Before;
 
 mod rules;
 
@@ -56,6 +56,12 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
     let options = Options::new(format!("{}/{}", TOOL.name, run.run_id()));
     let mut session = Session::open(&resolved.target, &options)?;
     let survey = session.survey(&resolved.target, &ledger)?;
+    let dialect = plan::dialect(&resolved.target);
+    let plan = plan::make(&resolved.settings, dialect, &survey)?;
+    let before = match plan.state.pending.is_empty() {
+        true => Before::default(),
+        false => session.before(resolved.settings.migrations.schema.as_deref(), &ledger)?,
+    };
     let leftovers = session.close()?;
     if !leftovers.files.is_empty() {
         report.fact("left_by_sqlite", &leftovers.files);
@@ -63,18 +69,16 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
     if survey.mark.is_some() {
         run.target_identity(&survey.identity());
     }
-    let dialect = plan::dialect(&resolved.target);
-    let plan = plan::make(&resolved.settings, dialect, &survey)?;
     plan.report(dialect, &survey, &mut report);
-    check(&plan, dialect, args.expect, &mut report);
+    rules::check(&plan, dialect, &before, &mut report);
+    check_expected(&plan, args.expect, &mut report);
     plan.facts(&mut report);
     plan.pending_facts(&mut report);
     report.summary(summary(&plan, &report));
     Ok(report)
 }
 
-fn check(plan: &Plan, dialect: Dialect, expect: Option<Expectation>, report: &mut Report) {
-    rules::check(plan, dialect, report);
+fn check_expected(plan: &Plan, expect: Option<Expectation>, report: &mut Report) {
     if expect != Some(Expectation::None) {
         return;
     }

@@ -3,6 +3,7 @@
 use contract::{Check, Report};
 use migrations::Dialect;
 use plan::Plan;
+use sql::{Before, Pending};
 
 /// A reviewed exception.
 pub(crate) const EXCEPTION_USED: Check = Check {
@@ -28,14 +29,18 @@ pub(crate) const CHECKS: [Check; sql::RULES.len()] = {
 };
 
 /// Reports what the pending files would lose.
-pub(crate) fn check(plan: &Plan, dialect: Dialect, report: &mut Report) {
+pub(crate) fn check(plan: &Plan, dialect: Dialect, before: &Before, report: &mut Report) {
     const ALL: &[Check] = &CHECKS;
-    let texts: Vec<&str> = plan
+    let pending: Vec<Pending> = plan
         .pending()
-        .map(|migration| migration.up.as_str())
+        .map(|migration| Pending {
+            sql: &migration.up,
+            allows: &migration.allows,
+        })
         .collect();
+    let found = sql::violations(dialect, before, &pending);
     let mut broken = vec![false; ALL.len()];
-    for (migration, violations) in plan.pending().zip(sql::violations(dialect, &texts)) {
+    for (migration, violations) in plan.pending().zip(found) {
         for violation in violations {
             let Some(at) = ALL.iter().position(|check| check.id == violation.rule.id) else {
                 continue;
@@ -63,7 +68,7 @@ pub(crate) fn check(plan: &Plan, dialect: Dialect, report: &mut Report) {
             }
         }
     }
-    if texts.is_empty() {
+    if pending.is_empty() {
         return;
     }
     let kept = sql::RULES
@@ -72,6 +77,6 @@ pub(crate) fn check(plan: &Plan, dialect: Dialect, report: &mut Report) {
         .zip(&broken)
         .filter(|((rule, _), broken)| !**broken && rule.dialects.contains(&dialect));
     for ((_, check), _) in kept {
-        report.held(check, plan::files(texts.len(), "pending file"));
+        report.held(check, plan::files(pending.len(), "pending file"));
     }
 }

@@ -5,6 +5,7 @@
 //! never a new file. PostgreSQL sessions are one `READ ONLY` transaction with `SET LOCAL` alone, so
 //! that they leave nothing behind in a pooler either.
 
+mod before;
 mod error;
 mod postgres;
 mod sqlite;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::Hindrance;
+use crate::{Dialect, Hindrance, postgres};
 
 /// One thing that a statement does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +62,8 @@ pub(crate) enum What {
         table: Name,
         /// The tables that the rows are read from, as far as they are named.
         from: Vec<Name>,
-        /// If the statement only carries all rows of one table over.
-        copy: Option<Copy>,
+        /// How it carries all rows of one table over, or what in it may not.
+        copy: Result<Copy, &'static str>,
     },
     /// Anything else that concerns a table: an index, a trigger, a constraint.
     Touch(Name),
@@ -71,7 +71,10 @@ pub(crate) enum What {
     Adopt {
         parent: Name,
     },
-    CreateSchema(String),
+    CreateSchema {
+        schema: String,
+        if_not_exists: bool,
+    },
     DropSchema(String),
     DropDatabase(String),
     DropOwned(String),
@@ -110,14 +113,15 @@ pub(crate) struct CreateTable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) name: String,
-    /// None in SQLite, where a type holds everything.
+    /// None if it can't be told.
     pub(crate) ty: Option<Type>,
 }
 
-/// A PostgreSQL type as [`crate::rules`] compares them.
+/// A type as [`crate::rules`] compares them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Type {
-    /// Lower-cased, with the standard's long names, without `pg_catalog`.
+    /// PostgreSQL: lower-cased, with the standard's long names, without `pg_catalog`. SQLite: as it
+    /// is declared, in lower case; empty where none is.
     pub(crate) name: String,
     pub(crate) args: Vec<u32>,
     pub(crate) array: bool,
@@ -127,8 +131,24 @@ pub(crate) struct Type {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Copy {
     pub(crate) source: Name,
-    /// The columns of the source that are read; None for all.
-    pub(crate) columns: Option<BTreeSet<String>>,
+    /// The columns that are written; none for all.
+    pub(crate) into: Vec<String>,
+    pub(crate) values: Vec<Value>,
+}
+
+/// What a copy puts into a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// `*`: every column of the source.
+    All,
+    /// One column of the source, or something else only where it is NULL.
+    Column {
+        name: String,
+        /// By CAST.
+        cast: Option<Type>,
+    },
+    /// Something made of these columns of the source.
+    Made(BTreeSet<String>),
 }
 
 /// A table's name as its engine compares it.
@@ -147,10 +167,21 @@ impl Name {
         }
     }
 
+    /// The table of that name in a schema.
+    pub(crate) fn within(&self, schema: &str) -> Name {
+        Name {
+            schema: Some(schema.to_owned()),
+            name: self.name.clone(),
+        }
+    }
+
     /// Whether the name itself says that the table ends with its session.
-    pub(crate) fn is_temporary(&self) -> bool {
+    pub(crate) fn is_temporary(&self, dialect: Dialect) -> bool {
         let schema = self.schema.as_deref().unwrap_or_default();
-        schema == "temp" || schema.starts_with("pg_temp")
+        match dialect {
+            Dialect::Sqlite => schema == "temp",
+            Dialect::Postgres => schema == "pg_temp" || schema.starts_with("pg_temp_"),
+        }
     }
 }
 
@@ -160,6 +191,20 @@ impl fmt::Display for Name {
             write!(f, "{schema}.")?;
         }
         f.write_str(&self.name)
+    }
+}
+
+impl Type {
+    /// A type as the engine prints it, or as it was declared.
+    pub(crate) fn printed(dialect: Dialect, text: &str) -> Type {
+        match dialect {
+            Dialect::Sqlite => Type {
+                name: text.to_ascii_lowercase(),
+                args: Vec::new(),
+                array: false,
+            },
+            Dialect::Postgres => postgres::printed_type(text),
+        }
     }
 }
 
@@ -182,7 +227,7 @@ impl What {
     /// tables with the prefix `lockstep_` on SQLite.
     pub(crate) fn is_on_own_tables(&self) -> bool {
         match self {
-            What::CreateSchema(schema) | What::DropSchema(schema) => schema == "lockstep",
+            What::CreateSchema { schema, .. } | What::DropSchema(schema) => schema == "lockstep",
             what => what
                 .tables()
                 .into_iter()
@@ -209,7 +254,7 @@ impl What {
             | What::DropTable(table)
             | What::Touch(table)
             | What::Adopt { parent: table } => vec![table],
-            What::CreateSchema(_)
+            What::CreateSchema { .. }
             | What::DropSchema(_)
             | What::DropDatabase(_)
             | What::DropOwned(_)

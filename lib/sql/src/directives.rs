@@ -37,17 +37,19 @@ pub struct Problem {
 impl Directives {
     /// The reason for which the file allows what `rule` forbids.
     pub fn reason(&self, rule: &str) -> Option<&str> {
-        let allowance = self
-            .allowances
-            .iter()
-            .find(|allowed| allowed.rule == rule)?;
-        Some(&allowance.reason)
+        reason(&self.allowances, rule)
     }
 
     /// Whether the file allows itself to sort before an applied one.
     pub fn allows_out_of_order(&self) -> bool {
         self.reason(OUT_OF_ORDER).is_some()
     }
+}
+
+/// The first reason for which a rule may be broken.
+pub(crate) fn reason<'a>(allowances: &'a [Allowance], rule: &str) -> Option<&'a str> {
+    let allowance = allowances.iter().find(|allowed| allowed.rule == rule)?;
+    Some(&allowance.reason)
 }
 
 /// The directives of a file. Only a real `--` comment holds one: never a string, a dollar-quoted

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use crate::Dialect;
 use crate::act::What;
 use crate::script::{Script, excerpt};
 
@@ -81,7 +82,7 @@ pub fn hindrances(script: &Script, sql: &str) -> Vec<Hindered> {
     found
 }
 
-/// The tables that a script creates, alters, drops, renames (both names) or writes, or whose indexes
+/// The tables that a SQLite script creates, alters, drops, renames (both names) or writes, or whose indexes
 /// and triggers it creates: the last part of each name, as the engine compares it (lower-cased where
 /// it ignores case). Temporary tables that are named as such are left out.
 ///
@@ -93,7 +94,7 @@ pub fn tables_touched(script: &Script) -> BTreeSet<String> {
         .iter()
         .flat_map(|statement| &statement.acts)
         .flat_map(|act| act.what.tables())
-        .filter(|name| !name.is_temporary())
+        .filter(|name| !name.is_temporary(Dialect::Sqlite))
         .map(|name| name.name.clone())
         .collect()
 }

@@ -1,19 +1,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::act::{Act, Column, CreateTable, Name, Type, What};
+use crate::{Before, Dialect};
+
+mod names;
+
+use names::Names;
 
 /// What the pending files have done so far, as far as it tells what a table holds: a table that they
 /// created holds no data that was there before, unless some was copied into it and is gone elsewhere.
 ///
 /// In doubt a table holds data. A table made inside a block of code, or with IF NOT EXISTS, was
 /// perhaps there before; a name without a schema means another table once the search path changed.
-#[derive(Default)]
 pub(crate) struct History {
+    names: Names,
     tables: HashMap<Name, Table>,
     /// The other way round than [`Table::copies_of`]: who has rows of a table.
     copies: HashMap<Name, BTreeSet<Name>>,
-    /// Of this file: another may run in another session.
-    temporary: BTreeSet<Name>,
+    /// Schemas that the pending files made.
     schemas: BTreeSet<String>,
 }
 
@@ -23,34 +27,49 @@ struct Table {
     new: bool,
     /// The tables whose rows were copied here, and that were there before.
     copies_of: BTreeSet<Name>,
-    /// All columns with values of their own, if they are known.
-    columns: Option<BTreeSet<String>>,
+    /// All columns with values of their own in their order, if they are known.
+    columns: Option<Vec<String>>,
     /// Columns that the pending files added to a table that was there before.
     new_columns: BTreeSet<String>,
     types: BTreeMap<String, Type>,
 }
 
 impl History {
+    pub(crate) fn new(dialect: Dialect, before: &Before) -> History {
+        let tables = before
+            .tables
+            .iter()
+            .map(|table| Table::before(dialect, table));
+        History {
+            names: Names::new(dialect, before),
+            tables: tables.collect(),
+            copies: HashMap::new(),
+            schemas: BTreeSet::new(),
+        }
+    }
+
     /// Whether the table is new and holds only what the pending files wrote: whatever happens to its
     /// rows, no data is lost.
     pub(crate) fn is_new(&self, table: &Name) -> bool {
-        self.is_temporary(table)
+        let table = self.meant(table);
+        self.names.is_temporary(&table)
             || self
                 .tables
-                .get(table)
+                .get(&table)
                 .is_some_and(|table| table.new && table.copies_of.is_empty())
     }
 
     /// Whether nothing is lost with the table, because it is new and every row that was copied into
     /// it is still where it came from.
     pub(crate) fn holds_nothing_else(&self, table: &Name) -> bool {
-        self.is_temporary(table) || self.tables.get(table).is_some_and(|table| table.new)
+        let table = self.meant(table);
+        self.names.is_temporary(&table) || self.tables.get(&table).is_some_and(|table| table.new)
     }
 
     /// Whether the pending files added the column to a table that was there before.
     pub(crate) fn is_new_column(&self, table: &Name, column: &str) -> bool {
         self.tables
-            .get(table)
+            .get(&self.meant(table))
             .is_some_and(|table| table.new_columns.contains(column))
     }
 
@@ -64,45 +83,41 @@ impl History {
     }
 
     pub(crate) fn column_type(&self, table: &Name, column: &str) -> Option<&Type> {
-        self.tables.get(table)?.types.get(column)
+        self.tables.get(&self.meant(table))?.types.get(column)
     }
 
-    /// The columns of a table that held values before the pending files, as far as they are known.
-    pub(crate) fn old_columns(&self, table: &Name) -> Vec<&str> {
-        let Some(table) = self.tables.get(table).filter(|table| !table.new) else {
-            return Vec::new();
-        };
-        let columns = table.columns.iter().flatten().map(String::as_str);
-        columns
-            .filter(|column| !table.new_columns.contains(*column))
-            .collect()
+    /// The columns of a table from before the pending files, in order, as far as they are known.
+    pub(crate) fn old_columns(&self, table: &Name) -> &[String] {
+        self.tables
+            .get(&self.meant(table))
+            .filter(|table| !table.new)
+            .and_then(|table| table.columns.as_deref())
+            .unwrap_or_default()
     }
 
+    /// The runner makes its session as new for each file.
     pub(crate) fn begin_file(&mut self) {
-        self.temporary.clear();
+        self.names.begin_file();
     }
 
     /// Takes an act in. `loses` says that a rule found a loss in it.
     pub(crate) fn follow(&mut self, act: &Act, loses: bool) {
+        let certain = act.certain;
         match &act.what {
-            What::CreateTable(create) => self.create(create, act.certain),
-            What::RenameTable { from, to } => self.rename(from, to),
-            What::DropTable(table) => {
-                if !self.temporary.remove(table) {
-                    self.lose(table);
-                    self.take(table);
-                }
-            }
+            What::CreateTable(create) => self.create(create, certain),
+            What::RenameTable { from, to } => self.rename(from, to, certain),
+            What::DropTable(table) => self.drop(table, certain),
             What::AddColumn {
                 table,
                 column,
                 if_not_exists,
-            } => self.add(table, column, act.certain && !if_not_exists),
+            } => self.add(table, column, certain && !if_not_exists),
             What::DropColumn { table, column } => {
+                self.doubt_namesakes(table);
                 if loses {
                     self.lose(table);
                 }
-                if let Some(known) = self.tables.get_mut(table) {
+                if let Some(known) = self.known(table) {
                     known.forget_column(column);
                     if loses {
                         // One of them may be what the dropped column was copied to.
@@ -111,8 +126,14 @@ impl History {
                 }
             }
             What::RenameColumn { table, from, to } => {
-                if let Some(known) = self.tables.get_mut(table) {
-                    known.rename_column(from, to);
+                self.doubt_namesakes(table);
+                if let Some(known) = self.known(table) {
+                    if certain {
+                        known.rename_column(from, to);
+                    } else {
+                        known.doubt_column(from);
+                        known.doubt_column(to);
+                    }
                 }
             }
             What::ChangeType {
@@ -121,8 +142,13 @@ impl History {
                 if loses {
                     self.lose(table);
                 }
-                let known = self.tables.entry(table.clone()).or_default();
-                known.types.insert(column.clone(), to.clone());
+                let meant = self.meant(table);
+                let known = self.tables.entry(meant).or_default();
+                if certain {
+                    known.types.insert(column.clone(), to.clone());
+                } else {
+                    known.types.remove(column);
+                }
             }
             What::Truncate { table, .. } | What::Delete { table, .. } => self.lose(table),
             What::Update { table, columns, .. } => {
@@ -133,30 +159,42 @@ impl History {
             }
             What::Insert { table, from, .. } => {
                 let origins = self.origins(from);
-                if let Some(mut known) = self.take(table) {
+                let table = self.meant(table);
+                if let Some(mut known) = self.take(&table) {
                     known.copies_of.extend(origins);
-                    self.put(table.clone(), known);
+                    self.put(table, known);
                 }
             }
             What::Adopt { parent } => {
-                if let Some(known) = self.tables.get_mut(parent) {
+                if let Some(known) = self.known(parent) {
                     known.new = false;
                 }
             }
-            What::CreateSchema(schema) if act.certain => {
-                self.schemas.insert(schema.clone());
-            }
+            What::CreateSchema {
+                schema,
+                if_not_exists,
+            } => self.create_schema(schema, certain, *if_not_exists),
             What::DropSchema(schema) => {
                 self.schemas.remove(schema);
-                self.keep(|name| name.schema.as_ref() != Some(schema));
+                self.tables
+                    .retain(|name, _| name.schema.as_ref() != Some(schema));
+                self.names.drop_schema(schema, certain);
             }
             What::ForgetPath => {
-                self.keep(|name| name.schema.is_some());
-                self.temporary.clear();
+                self.names.forget_path();
+                // What is made from here on may be made in them.
+                self.schemas.clear();
+                self.tables
+                    .retain(|name, _| name.schema.is_some() || self.names.is_one_schema());
             }
-            What::ForgetAll => *self = History::default(),
-            What::CreateSchema(_)
-            | What::Touch(_)
+            What::ForgetAll => {
+                let nothing = Before {
+                    search_path: Vec::new(),
+                    ..Before::default()
+                };
+                *self = History::new(self.names.dialect(), &nothing);
+            }
+            What::Touch(_)
             | What::DropDatabase(_)
             | What::DropOwned(_)
             | What::DropExtension(_)
@@ -167,24 +205,32 @@ impl History {
         }
     }
 
-    fn is_temporary(&self, table: &Name) -> bool {
-        table.is_temporary() || self.temporary.contains(table)
+    /// The table that a name means now.
+    fn meant(&self, name: &Name) -> Name {
+        self.names
+            .meant(name, |known| self.tables.contains_key(known))
+    }
+
+    fn known(&mut self, table: &Name) -> Option<&mut Table> {
+        let meant = self.meant(table);
+        self.tables.get_mut(&meant)
     }
 
     fn create(&mut self, create: &CreateTable, certain: bool) {
         if create.temporary {
             if certain {
-                self.temporary.insert(create.table.clone());
+                self.names.add_temporary(&create.table);
             }
             return;
         }
+        let name = self.names.made(&create.table);
         let new = certain && !create.if_not_exists;
         let columns = create.columns.as_ref();
-        let names = columns.map(|columns| columns.iter().map(|column| column.name.clone()));
-        let names = names.map(BTreeSet::from_iter);
+        let names: Option<Vec<String>> =
+            columns.map(|columns| columns.iter().map(|column| column.name.clone()).collect());
         if !new {
             // Perhaps it was there before; most likely with these columns.
-            let known = self.tables.entry(create.table.clone()).or_default();
+            let known = self.tables.entry(name).or_default();
             if !known.new && known.columns.is_none() {
                 known.columns = names;
             }
@@ -200,14 +246,32 @@ impl History {
                 .filter_map(|column| Some((column.name.clone(), column.ty.clone()?)))
                 .collect(),
         };
-        self.take(&create.table);
-        self.put(create.table.clone(), table);
+        self.take(&name);
+        self.put(name, table);
+    }
+
+    fn drop(&mut self, table: &Name, certain: bool) {
+        self.doubt_namesakes(table);
+        let table = self.meant(table);
+        if self.names.is_temporary(&table) {
+            self.names.remove_temporary(&table);
+            return;
+        }
+        self.lose(&table);
+        if certain {
+            self.take(&table);
+        } else {
+            self.doubt(&table);
+        }
     }
 
     fn add(&mut self, table: &Name, column: &Column, new: bool) {
-        let known = self.tables.entry(table.clone()).or_default();
-        if let Some(columns) = &mut known.columns {
-            columns.insert(column.name.clone());
+        let table = self.meant(table);
+        let known = self.tables.entry(table).or_default();
+        if let Some(columns) = &mut known.columns
+            && !columns.contains(&column.name)
+        {
+            columns.push(column.name.clone());
         }
         if !new {
             return;
@@ -220,22 +284,48 @@ impl History {
         }
     }
 
-    fn rename(&mut self, from: &Name, to: &Name) {
-        if self.temporary.remove(from) {
-            self.temporary.insert(to.clone());
+    fn rename(&mut self, from: &Name, to: &Name, certain: bool) {
+        self.doubt_namesakes(from);
+        self.doubt_namesakes(to);
+        let from = self.meant(from);
+        let to = match to.schema {
+            // Beside the table itself.
+            None => from.sibling(to.name.clone()),
+            Some(_) => self.names.made(to),
+        };
+        if self.names.is_temporary(&from) {
+            self.names.remove_temporary(&from);
+            if certain {
+                self.names.add_temporary(&to);
+            }
+            return;
+        }
+        if !certain {
+            // Either may be the old one now.
+            for name in [from, to] {
+                self.lose(&name);
+                self.doubt(&name);
+            }
             return;
         }
         // One that is not known was there before; under its new name too.
-        let table = self.take(from).unwrap_or_default();
-        self.take(to);
+        let table = self.take(&from).unwrap_or_default();
+        self.take(&to);
         self.put(to.clone(), table);
-        for copy in self.copies.remove(from).unwrap_or_default() {
+        for copy in self.copies.remove(&from).unwrap_or_default() {
             if let Some(table) = self.tables.get_mut(&copy) {
-                table.copies_of.remove(from);
+                table.copies_of.remove(&from);
                 table.copies_of.insert(to.clone());
             }
             self.copies.entry(to.clone()).or_default().insert(copy);
         }
+    }
+
+    fn create_schema(&mut self, schema: &str, certain: bool, if_not_exists: bool) {
+        if certain && !if_not_exists && !self.names.is_unclear() {
+            self.schemas.insert(schema.to_owned());
+        }
+        self.names.create_schema(schema, certain);
     }
 
     fn take(&mut self, name: &Name) -> Option<Table> {
@@ -256,20 +346,43 @@ impl History {
         self.tables.insert(name, table);
     }
 
-    /// Forgets the other tables. What they were copied to is still known by their names: that may
-    /// make a table old, never new.
-    fn keep(&mut self, keep: impl Fn(&Name) -> bool) {
-        self.tables.retain(|name, _| keep(name));
+    /// A name may mean another table than it did: whatever it means was there before.
+    fn doubt(&mut self, name: &Name) {
+        let known = self.tables.entry(name.clone()).or_default();
+        known.new = false;
+        known.new_columns.clear();
+        known.types.clear();
+        known.columns = None;
+    }
+
+    /// Where the path is unclear, `t` and `s.t` may be the same table.
+    fn doubt_namesakes(&mut self, name: &Name) {
+        if !self.names.is_unclear() {
+            return;
+        }
+        let may_be_same = |other: &Name| {
+            other.name == name.name && other.schema.is_some() != name.schema.is_some()
+        };
+        let others: Vec<Name> = self
+            .tables
+            .keys()
+            .filter(|t| may_be_same(t))
+            .cloned()
+            .collect();
+        for other in others {
+            self.doubt(&other);
+        }
     }
 
     /// Where rows that are read from these tables were before the pending files.
     fn origins(&self, from: &[Name]) -> BTreeSet<Name> {
         let mut origins = BTreeSet::new();
         for name in from {
-            match self.tables.get(name).filter(|table| table.new) {
+            let name = self.meant(name);
+            match self.tables.get(&name).filter(|table| table.new) {
                 Some(table) => origins.extend(table.copies_of.iter().cloned()),
                 None => {
-                    origins.insert(name.clone());
+                    origins.insert(name);
                 }
             }
         }
@@ -278,9 +391,10 @@ impl History {
 
     /// Rows or values of a table are gone: what was copied from it is perhaps the last of them.
     fn lose(&mut self, lost: &Name) {
+        let itself = self.meant(lost);
         for origin in self.origins(std::slice::from_ref(lost)) {
             for copy in self.copies.get(&origin).into_iter().flatten() {
-                if copy != lost
+                if *copy != itself
                     && let Some(table) = self.tables.get_mut(copy)
                 {
                     table.new = false;
@@ -291,12 +405,38 @@ impl History {
 }
 
 impl Table {
+    fn before(dialect: Dialect, table: &crate::before::Table) -> (Name, Table) {
+        let folded = |name: &str| match dialect {
+            Dialect::Sqlite => name.to_ascii_lowercase(),
+            Dialect::Postgres => name.to_owned(),
+        };
+        let name = Name {
+            schema: table.schema.clone(),
+            name: folded(&table.name),
+        };
+        let columns = table.columns.iter();
+        let columns = columns.map(|(name, ty)| (folded(name), Type::printed(dialect, ty)));
+        let columns: Vec<(String, Type)> = columns.collect();
+        let known = Table {
+            columns: Some(columns.iter().map(|(name, _)| name.clone()).collect()),
+            types: columns.into_iter().collect(),
+            ..Table::default()
+        };
+        (name, known)
+    }
+
     fn forget_column(&mut self, column: &str) {
         self.new_columns.remove(column);
         self.types.remove(column);
         if let Some(columns) = &mut self.columns {
-            columns.remove(column);
+            columns.retain(|known| known != column);
         }
+    }
+
+    /// A name may mean another column than it did.
+    fn doubt_column(&mut self, column: &str) {
+        self.new_columns.remove(column);
+        self.types.remove(column);
     }
 
     fn rename_column(&mut self, from: &str, to: &str) {
@@ -306,10 +446,10 @@ impl Table {
         if let Some(ty) = self.types.remove(from) {
             self.types.insert(to.to_owned(), ty);
         }
-        if let Some(columns) = &mut self.columns
-            && columns.remove(from)
-        {
-            columns.insert(to.to_owned());
+        for column in self.columns.iter_mut().flatten() {
+            if column == from {
+                to.clone_into(column);
+            }
         }
     }
 }

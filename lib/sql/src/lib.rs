@@ -4,6 +4,8 @@
 //! what a parser can't read is data, for the caller to report.
 
 mod act;
+mod affinity;
+mod before;
 mod depth;
 mod digest;
 mod directives;
@@ -20,11 +22,12 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use before::{Before, Table, search_path};
 pub use digest::{is_empty, token_digest};
 pub use directives::{Allowance, Directives, Problem, directives};
 pub use hindrance::{Hindered, Hindrance, hindrances, tables_touched};
 pub use names::names;
-pub use rules::{RULES, Rule, Violation, allowable, violations, violations_of};
+pub use rules::{Pending, RULES, Rule, Violation, allowable, violations};
 pub use script::{Kind, Script, Statement, SyntaxError, parse};
 
 /// What a file allows itself so that it may sort before one that is already applied. No rule on SQL:

@@ -12,6 +12,8 @@ mod table;
 mod tree;
 mod types;
 
+pub(crate) use types::printed as printed_type;
+
 pub(crate) fn read(source: &Source) -> Script {
     let text = source.sql_only();
     let line_of = |offset: usize| source.lines.at(offset);

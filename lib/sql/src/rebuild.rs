@@ -3,27 +3,94 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::act::{Act, Copy, Name, What};
+use crate::act::{Act, Copy, CreateTable, Name, Type, Value, What};
+use crate::affinity;
 use crate::history::History;
 
 /// A DROP TABLE whose rows were carried over to the table that takes its name.
 pub(crate) struct Rebuild<'a> {
+    create: &'a CreateTable,
     copy: &'a Copy,
 }
 
+/// What a rebuild does to the values of a column.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// They are not copied.
+    LeftOut,
+    /// Others are made of them.
+    Overwritten,
+    /// They are copied into a type that does not hold them all.
+    Narrowed { from: Type, to: Type },
+}
+
 impl Rebuild<'_> {
-    /// The columns with values of their own that the copy does not read, as far as the old table's
-    /// columns are known. For a table that was there before the pending files they usually are not:
-    /// then nobody can tell from the text, and the list is empty.
-    pub(crate) fn left_out<'h>(&self, history: &'h History, table: &Name) -> Vec<&'h str> {
-        let Some(read) = &self.copy.columns else {
-            return Vec::new();
+    /// The columns of the old table that had values before the pending files and do not keep them.
+    pub(crate) fn lost(&self, history: &History, table: &Name) -> Vec<(String, Fate)> {
+        let columns = history.old_columns(table);
+        let values: Vec<Value> = self
+            .copy
+            .values
+            .iter()
+            .flat_map(|value| match value {
+                Value::All => columns.iter().map(|column| carried(column)).collect(),
+                value => vec![value.clone()],
+            })
+            .collect();
+        let old = columns
+            .iter()
+            .filter(|column| !history.is_new_column(table, column));
+        old.filter_map(|column| {
+            let ty = history.column_type(table, column);
+            Some((column.clone(), self.fate(&values, column, ty)?))
+        })
+        .collect()
+    }
+
+    fn fate(&self, values: &[Value], column: &str, old: Option<&Type>) -> Option<Fate> {
+        let mut fate = Fate::LeftOut;
+        for (place, value) in values.iter().enumerate() {
+            match value {
+                Value::Column { name, cast } if name == column => {
+                    let narrowed = old.and_then(|old| {
+                        let cast = cast.as_ref();
+                        let in_cast = cast.filter(|cast| !affinity::cast_holds(cast, old));
+                        let new = in_cast.or_else(|| {
+                            let new = self.type_at(place)?;
+                            (!affinity::holds(new, cast.unwrap_or(old))).then_some(new)
+                        })?;
+                        Some((old.clone(), new.clone()))
+                    });
+                    match narrowed {
+                        None => return None,
+                        Some((from, to)) => fate = Fate::Narrowed { from, to },
+                    }
+                }
+                Value::Made(columns) if columns.contains(column) && fate == Fate::LeftOut => {
+                    fate = Fate::Overwritten;
+                }
+                _ => (),
+            }
+        }
+        Some(fate)
+    }
+
+    /// The type of the new column that the copy's value at a place goes to.
+    fn type_at(&self, place: usize) -> Option<&Type> {
+        let columns = self.create.columns.as_ref()?;
+        let column = match self.copy.into.get(place) {
+            Some(name) => columns.iter().find(|column| column.name == *name),
+            None if self.copy.into.is_empty() => columns.get(place),
+            None => None,
         };
-        let known = history.old_columns(table);
-        known
-            .into_iter()
-            .filter(|column| !read.contains(*column))
-            .collect()
+        column?.ty.as_ref()
+    }
+}
+
+fn carried(column: &str) -> Value {
+    Value::Column {
+        name: column.to_owned(),
+        cast: None,
     }
 }
 
@@ -32,7 +99,7 @@ impl Rebuild<'_> {
 /// All in this order and without exception: the new table is created (not IF NOT EXISTS), every row
 /// of the old one is copied by one INSERT, the old one is dropped, the new one is renamed to it.
 /// After the copy nothing is written to the old table, and at no time are rows of the new one deleted
-/// or overwritten.
+/// or overwritten. No temporary table takes one of the two names.
 pub(crate) fn rebuilds<'a>(acts: &[&'a Act]) -> BTreeMap<usize, Rebuild<'a>> {
     let mut places: HashMap<&Name, Vec<usize>> = HashMap::new();
     for (at, act) in acts.iter().enumerate() {
@@ -43,9 +110,9 @@ pub(crate) fn rebuilds<'a>(acts: &[&'a Act]) -> BTreeMap<usize, Rebuild<'a>> {
     let mut found = BTreeMap::new();
     for (at, act) in acts.iter().enumerate() {
         if let What::DropTable(old) = &act.what
-            && let Some(copy) = carried_over(acts, &places, old, at)
+            && let Some(rebuild) = carried_over(acts, &places, old, at)
         {
-            found.insert(at, Rebuild { copy });
+            found.insert(at, rebuild);
         }
     }
     found
@@ -56,14 +123,14 @@ fn carried_over<'a>(
     places: &HashMap<&Name, Vec<usize>>,
     old: &Name,
     drop: usize,
-) -> Option<&'a Copy> {
+) -> Option<Rebuild<'a>> {
     let of_old = &places[old];
     let position = of_old.binary_search(&drop).ok()?;
     let rename = *of_old.get(position + 1)?;
     let What::RenameTable { from: new, to } = &acts[rename].what else {
         return None;
     };
-    if to != old || new == old {
+    if to != old || new == old || is_hidden(acts, old) || is_hidden(acts, new) {
         return None;
     }
     let of_new = &places[new];
@@ -71,9 +138,9 @@ fn carried_over<'a>(
     let mut copied = None;
     for at in of_new[..renamed].iter().rev() {
         match &acts[*at].what {
-            What::Insert {
-                copy: Some(copy), ..
-            } if copy.source == *old && *at < drop && copied.is_none() => {
+            What::Insert { copy: Ok(copy), .. }
+                if copy.source == *old && *at < drop && copied.is_none() =>
+            {
                 copied = Some((*at, copy));
             }
             // Whatever else was put in does no harm.
@@ -84,10 +151,20 @@ fn carried_over<'a>(
                     .iter()
                     .filter(|at| **at > insert)
                     .all(|at| matches!(acts[*at].what, What::Touch(_)));
-                return quiet.then_some(copy);
+                return quiet.then_some(Rebuild { create, copy });
             }
             _ => return None,
         }
     }
     None
+}
+
+/// Whether a temporary table of the name may stand before the one that is meant.
+fn is_hidden(acts: &[&Act], name: &Name) -> bool {
+    acts.iter().any(|act| {
+        matches!(&act.what, What::CreateTable(create) if create.temporary && create.table.name == name.name)
+            || act.what.tables().iter().any(|table| {
+                table.name == name.name && table.is_temporary(crate::Dialect::Sqlite)
+            })
+    })
 }

@@ -6,11 +6,10 @@
 use std::fmt;
 
 use crate::act::{Act, What};
-use crate::directives::Directives;
+use crate::directives::{self, Allowance};
 use crate::history::History;
 use crate::rebuild::{Rebuild, rebuilds};
-use crate::script::Script;
-use crate::{Dialect, NO_STATEMENT, OUT_OF_ORDER, directives, parse};
+use crate::{Before, Dialect, NO_STATEMENT, OUT_OF_ORDER, parse};
 
 mod code;
 mod column;
@@ -68,7 +67,7 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         id: "narrow-type",
-        dialects: POSTGRES,
+        dialects: BOTH,
         holds: "a changed column type holds every value of the old one",
         remedy: "add a column of the new type, fill it, and drop the old one in a later release",
         find: ty::narrowed,
@@ -169,27 +168,23 @@ pub struct Violation {
     pub allowed: Option<String>,
 }
 
-/// What each of the pending files would lose, in the order in which they run. Rows that the pending
-/// files themselves put into a table that they created do not count as data.
-///
-/// A file with syntax errors is looked into as far as it was read.
-pub fn violations(dialect: Dialect, pending: &[&str]) -> Vec<Vec<Violation>> {
-    let read: Vec<(Script, Directives)> = pending
-        .iter()
-        .map(|sql| (parse(dialect, sql), directives(dialect, sql)))
-        .collect();
-    violations_of(dialect, read.iter().map(|(script, said)| (script, said)))
+/// A pending file, or the part of it that applies.
+#[derive(Debug, Clone, Copy)]
+pub struct Pending<'a> {
+    /// Its statements. With syntax errors it is looked into as far as it was read.
+    pub sql: &'a str,
+    /// What the file allows itself, wherever in it that stands.
+    pub allows: &'a [Allowance],
 }
 
-/// The same for files that have been read already.
-pub fn violations_of<'a>(
-    dialect: Dialect,
-    pending: impl IntoIterator<Item = (&'a Script, &'a Directives)>,
-) -> Vec<Vec<Violation>> {
-    let mut history = History::default();
+/// What each of the pending files would lose, in the order in which they run on a database as it was
+/// before. Rows that the pending files themselves put into a table that they created do not count as
+/// data.
+pub fn violations(dialect: Dialect, before: &Before, pending: &[Pending]) -> Vec<Vec<Violation>> {
+    let mut history = History::new(dialect, before);
     pending
-        .into_iter()
-        .map(|(script, directives)| of_file(dialect, script, directives, &mut history))
+        .iter()
+        .map(|file| of_file(dialect, file, &mut history))
         .collect()
 }
 
@@ -207,12 +202,8 @@ struct Loss {
     message: String,
 }
 
-fn of_file(
-    dialect: Dialect,
-    script: &Script,
-    directives: &Directives,
-    history: &mut History,
-) -> Vec<Violation> {
+fn of_file(dialect: Dialect, file: &Pending, history: &mut History) -> Vec<Violation> {
+    let script = parse(dialect, file.sql);
     let acts: Vec<&Act> = script
         .statements
         .iter()
@@ -241,7 +232,7 @@ fn of_file(
                     line: act.line,
                     subject: loss.subject,
                     message: loss.message,
-                    allowed: directives.reason(rule.id).map(str::to_owned),
+                    allowed: directives::reason(file.allows, rule.id).map(str::to_owned),
                 });
             }
         }

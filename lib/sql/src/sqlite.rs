@@ -1,7 +1,7 @@
 //! SQLite's statements, by a port of SQLite's own parser.
 
 use sqlite3_parser::ast::{
-    AlterTableBody, Cmd, CreateTableBody, InsertBody, PragmaBody, Select, Stmt,
+    AlterTableBody, Cmd, ColumnDefinition, CreateTableBody, InsertBody, PragmaBody, Select, Stmt,
 };
 use sqlite3_parser::lexer::sql::{Error, Parser};
 use sqlite3_parser::{Bump, FallibleIterator as _};
@@ -11,6 +11,7 @@ use crate::act::{Act, Column, CreateTable, What};
 use crate::lex::{Class, Lexeme};
 use crate::script::{Kind, Script, Source, Statement, SyntaxError, excerpt};
 
+mod copy;
 mod expr;
 mod name;
 mod pragma;
@@ -231,26 +232,21 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
             with,
             or_conflict,
             tbl_name,
+            columns,
             body,
             ..
         } => {
-            let (from, copy) = match body {
-                InsertBody::Select(query, upsert) => {
-                    let keeps_all = with.is_none()
-                        && upsert.is_none()
-                        && or_conflict.is_none_or(select::stops_at_conflict);
-                    let mut from = select::tables(query);
-                    if let Some(with) = with {
-                        from.extend(with.ctes.iter().flat_map(|cte| select::tables(cte.select)));
-                    }
-                    (from, select::copy(query).filter(|_| keeps_all))
-                }
-                InsertBody::DefaultValues => (Vec::new(), None),
+            let mut from = match body {
+                InsertBody::Select(query, _) => select::tables(query),
+                InsertBody::DefaultValues => Vec::new(),
             };
+            if let Some(with) = with {
+                from.extend(with.ctes.iter().flat_map(|cte| select::tables(cte.select)));
+            }
             vec![What::Insert {
                 table: table(tbl_name),
                 from,
-                copy,
+                copy: copy::of_insert(with.as_ref(), *or_conflict, columns.as_ref(), body),
             }]
         }
         Stmt::Pragma(name, body) => {
@@ -285,10 +281,7 @@ fn alter(name: &sqlite3_parser::ast::QualifiedName, body: &AlterTableBody) -> Wh
         },
         AlterTableBody::AddColumn(definition) => What::AddColumn {
             table,
-            column: Column {
-                name: column(&definition.col_name),
-                ty: None,
-            },
+            column: defined(definition),
             if_not_exists: false,
         },
         AlterTableBody::RenameColumn { old, new } => What::RenameColumn {
@@ -307,6 +300,13 @@ fn alter(name: &sqlite3_parser::ast::QualifiedName, body: &AlterTableBody) -> Wh
     }
 }
 
+fn defined(definition: &ColumnDefinition) -> Column {
+    Column {
+        name: column(&definition.col_name),
+        ty: Some(copy::ty(definition.col_type.as_ref())),
+    }
+}
+
 fn create_table(
     table: crate::act::Name,
     temporary: bool,
@@ -320,16 +320,12 @@ fn create_table(
                     .flags
                     .intersects(sqlite3_parser::ast::ColFlags::GENERATED)
             });
-            let columns = stored.map(|definition| Column {
-                name: column(&definition.col_name),
-                ty: None,
-            });
-            (Some(columns.collect()), Vec::new())
+            (Some(stored.map(defined).collect()), Vec::new())
         }
         CreateTableBody::AsSelect(query) => (None, tables_of(query)),
     };
     What::CreateTable(CreateTable {
-        temporary: temporary || table.is_temporary(),
+        temporary: temporary || table.is_temporary(crate::Dialect::Sqlite),
         table,
         if_not_exists,
         columns,

@@ -8,7 +8,7 @@ use tests::own_tables::Engine;
 use crate::support::Place;
 
 /// Statements that break one rule, on a table that no pending file made.
-const LOSSES: [(&str, Engine, &str); 18] = [
+const LOSSES: [(&str, Engine, &str); 19] = [
     ("drop-table", Engine::Sqlite, "DROP TABLE users"),
     ("drop-table", Engine::Postgres, "DROP TABLE users"),
     (
@@ -25,6 +25,12 @@ const LOSSES: [(&str, Engine, &str); 18] = [
         "narrow-type",
         Engine::Postgres,
         "ALTER TABLE users ALTER age TYPE smallint",
+    ),
+    (
+        "narrow-type",
+        Engine::Sqlite,
+        "CREATE TABLE n (id REAL, age REAL); INSERT INTO n SELECT id, age FROM users; \
+         DROP TABLE users; ALTER TABLE n RENAME TO users",
     ),
     ("truncate", Engine::Postgres, "TRUNCATE users"),
     ("delete-without-where", Engine::Sqlite, "DELETE FROM users"),
@@ -65,10 +71,13 @@ const LOSSES: [(&str, Engine, &str); 18] = [
     ),
 ];
 
-/// Calls `check` for each, in a place where the file is the only one.
+/// Calls `check` for each, in a place where the file is the only one that is pending.
 fn each(text: impl Fn(&str, &str) -> String, check: impl Fn(&str, &Place)) {
     for engine in crate::support::ENGINES {
-        let place = Place::new(engine, &[]);
+        let users = "CREATE TABLE users (id int, age real);";
+        let place = Place::new(engine, &[("0000_users.sql", users)]);
+        place.change(users);
+        place.apply_all("applied");
         for (rule, of, sql) in LOSSES {
             if of == engine {
                 place.write("0001_loss.sql", text(rule, sql));
@@ -180,6 +189,58 @@ fn what_the_pending_files_made_themselves_holds_nothing_to_lose() {
         place.write("0002_drop.sql", "DROP TABLE draft;");
         place.run(&[]).exits(1).says("FAIL drop-table ");
     }
+}
+
+/// What the database has decides, and not what a file says that was there.
+#[test]
+fn the_columns_of_the_database_are_known() {
+    let applied = [("0000_applied.sql", "SELECT 1;")];
+    let sqlite = Place::new(Engine::Sqlite, &applied);
+    sqlite.change("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, email TEXT)");
+    sqlite.apply_all("applied");
+    let rebuild = |query: &str| {
+        format!(
+            "CREATE TABLE n (id INTEGER PRIMARY KEY, name TEXT, email TEXT);\n\
+             INSERT INTO n {query} FROM users;\nDROP TABLE users;\nALTER TABLE n RENAME TO users;\n"
+        )
+    };
+    sqlite.write("0001_rebuild.sql", rebuild("SELECT *"));
+    sqlite.run(&[]).exits(0);
+    sqlite.write("0001_rebuild.sql", rebuild("(id, name) SELECT id, name"));
+    sqlite
+        .run(&[])
+        .exits(1)
+        .says("FAIL drop-column users.email: the rebuild of the table leaves the column out\n");
+    sqlite.write(
+        "0001_rebuild.sql",
+        rebuild("SELECT id, CAST(name AS INTEGER), email"),
+    );
+    sqlite
+        .run(&[])
+        .exits(1)
+        .says("FAIL narrow-type users.name: ");
+
+    let postgres = Place::new(Engine::Postgres, &applied);
+    postgres.change(
+        "CREATE SCHEMA shop; CREATE TABLE shop.users (id bigint, price float8);
+         CREATE TABLE users (id int, name varchar(50), price numeric(8,2))",
+    );
+    postgres.apply_all("applied");
+    postgres.write(
+        "0001_wider.sql",
+        "ALTER TABLE users ALTER id TYPE bigint, ALTER name TYPE varchar(100),
+            ALTER price TYPE numeric(12,2);",
+    );
+    postgres.run(&[]).exits(0);
+    postgres.write_beside("lockstep.toml", "[migrations]\nschema = \"shop\"\n");
+    postgres.write(
+        "0001_wider.sql",
+        "ALTER TABLE users ALTER price TYPE numeric;",
+    );
+    postgres
+        .run(&[])
+        .exits(1)
+        .says("FAIL narrow-type users.price: numeric does not hold every double precision\n");
 }
 
 #[test]

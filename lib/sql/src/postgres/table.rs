@@ -4,6 +4,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::tree::{child, children, descendants, has, identifier, name, tokens};
 use super::{expr, types};
+use crate::Dialect::Postgres;
 use crate::act::{Column, CreateTable, Name, What};
 
 pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
@@ -26,8 +27,11 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
             .chain(named(node, TABLE_NAME_REF))
             .map(What::Touch)
             .collect(),
-        CREATE_SCHEMA if !has(node, IF_NOT_EXISTS) => schema_of(node)
-            .map(What::CreateSchema)
+        CREATE_SCHEMA => schema_of(node)
+            .map(|schema| What::CreateSchema {
+                schema,
+                if_not_exists: has(node, IF_NOT_EXISTS),
+            })
             .into_iter()
             .collect(),
         ALTER_SCHEMA if descendants(node, SCHEMA_RENAME_TO).next().is_some() => {
@@ -67,7 +71,7 @@ fn create_table(node: &SyntaxNode) -> Option<What> {
     {
         table.schema = table.schema.or_else(|| schema_of(&schema));
     }
-    let temporary = table.is_temporary() || is_temporary(node);
+    let temporary = table.is_temporary(Postgres) || is_temporary(node);
     // It ends with the transaction: a later name means another table.
     let ends = child(node, ON_COMMIT).is_some_and(|end| tokens(&end).any(|t| t.kind() == DROP_KW));
     if temporary && ends {
@@ -99,7 +103,7 @@ fn select_into(node: &SyntaxNode) -> Option<What> {
     let into = child(node, SyntaxKind::INTO_CLAUSE)?;
     let table = name(&child(&into, SyntaxKind::TABLE_NAME)?)?;
     Some(What::CreateTable(CreateTable {
-        temporary: table.is_temporary() || is_temporary(&into),
+        temporary: table.is_temporary(Postgres) || is_temporary(&into),
         table,
         if_not_exists: false,
         columns: None,
@@ -277,7 +281,7 @@ fn insert(node: &SyntaxNode) -> Option<What> {
     Some(What::Insert {
         table,
         from,
-        copy: None,
+        copy: Err("it is no rebuild of SQLite's"),
     })
 }
 
@@ -287,7 +291,7 @@ fn copy_into(node: &SyntaxNode) -> Option<What> {
     Some(What::Insert {
         table: name(&child(&table, SyntaxKind::TABLE_NAME_REF)?)?,
         from: Vec::new(),
-        copy: None,
+        copy: Err("it is no rebuild of SQLite's"),
     })
 }
 

@@ -41,6 +41,25 @@ pub(super) fn of(node: &SyntaxNode) -> Option<Type> {
     })
 }
 
+/// A type as `format_type` prints it: `character varying(50)`, `timestamp(3) without time zone`,
+/// `numeric(8,2)[]`, `shop."Mood"`.
+pub(crate) fn printed(text: &str) -> Type {
+    let array = text.ends_with("[]");
+    let text = text.trim_end_matches("[]");
+    let (before, rest) = text.split_once('(').unwrap_or((text, ""));
+    let (args, after) = rest.split_once(')').unwrap_or_default();
+    let name = format!("{before}{after}").replace('.', " ");
+    let name = name.strip_prefix("pg_catalog ").unwrap_or(&name);
+    Type {
+        name: canonical(name).to_owned(),
+        args: args
+            .split(',')
+            .filter_map(|arg| arg.trim().parse().ok())
+            .collect(),
+        array,
+    }
+}
+
 /// A type that nothing is known to fit into.
 pub(super) fn unknown() -> Type {
     Type {

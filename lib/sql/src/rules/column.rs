@@ -1,5 +1,6 @@
 use super::{Loss, Moment};
 use crate::act::What;
+use crate::rebuild::Fate;
 
 pub(super) fn dropped(moment: &Moment) -> Option<Loss> {
     match moment.what {
@@ -13,7 +14,12 @@ pub(super) fn dropped(moment: &Moment) -> Option<Loss> {
             })
         }
         What::DropTable(table) => {
-            let left_out = moment.rebuild?.left_out(moment.history, table);
+            let lost = moment.rebuild?.lost(moment.history, table);
+            let left_out: Vec<String> = lost
+                .into_iter()
+                .filter(|(_, fate)| *fate == Fate::LeftOut)
+                .map(|(column, _)| column)
+                .collect();
             let first = left_out.first()?;
             let message = match left_out.as_slice() {
                 [_] => "the rebuild of the table leaves the column out".to_owned(),

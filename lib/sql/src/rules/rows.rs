@@ -1,5 +1,6 @@
 use super::{Loss, Moment};
 use crate::act::What;
+use crate::rebuild::Fate;
 
 pub(super) fn truncated(moment: &Moment) -> Option<Loss> {
     let What::Truncate { table, cascade } = moment.what else {
@@ -35,6 +36,21 @@ pub(super) fn deleted(moment: &Moment) -> Option<Loss> {
 
 /// Filling a column that the pending files have just added overwrites nothing.
 pub(super) fn updated(moment: &Moment) -> Option<Loss> {
+    if let What::DropTable(table) = moment.what {
+        let lost = moment.rebuild?.lost(moment.history, table);
+        let columns: Vec<String> = lost
+            .into_iter()
+            .filter(|(_, fate)| *fate == Fate::Overwritten)
+            .map(|(column, _)| column)
+            .collect();
+        return (!columns.is_empty()).then(|| Loss {
+            subject: table.to_string(),
+            message: format!(
+                "the rebuild of the table overwrites {} in every row",
+                columns.join(", ")
+            ),
+        });
+    }
     let What::Update {
         table,
         every_row: true,

@@ -1,7 +1,11 @@
 use super::{Loss, Moment};
-use crate::act::{Type, What};
+use crate::act::{Name, Type, What};
+use crate::rebuild::Fate;
 
 pub(super) fn narrowed(moment: &Moment) -> Option<Loss> {
+    if let What::DropTable(table) = moment.what {
+        return narrowed_by_rebuild(moment, table);
+    }
     let What::ChangeType {
         table,
         column,
@@ -31,13 +35,25 @@ pub(super) fn narrowed(moment: &Moment) -> Option<Loss> {
     })
 }
 
-/// Types that take the text of any value, or any number.
+fn narrowed_by_rebuild(moment: &Moment, table: &Name) -> Option<Loss> {
+    let lost = moment.rebuild?.lost(moment.history, table);
+    lost.into_iter().find_map(|(column, fate)| match fate {
+        Fate::Narrowed { from, to } => Some(Loss {
+            subject: format!("{table}.{column}"),
+            message: match from.name.as_str() {
+                "" => format!("the rebuild of the table makes {to} of every value"),
+                from => format!(
+                    "the rebuild of the table makes {to} of every {from}, which does not keep all"
+                ),
+            },
+        }),
+        Fate::LeftOut | Fate::Overwritten => None,
+    })
+}
+
+/// Types that take the text of any value.
 fn holds_everything(ty: &Type) -> bool {
-    ty.args.is_empty()
-        && matches!(
-            ty.name.as_str(),
-            "text" | "character varying" | "citext" | "numeric"
-        )
+    ty.args.is_empty() && matches!(ty.name.as_str(), "text" | "character varying" | "citext")
 }
 
 /// Whether every value of `old` is also one of `new`, after the server's own conversion. A pair that
@@ -50,8 +66,6 @@ fn holds(new: &Type, old: &Type) -> bool {
         return true;
     }
     match (old.name.as_str(), new.name.as_str()) {
-        // The server rounds these to 15 digits on the way (6 for real).
-        ("real" | "double precision", "numeric") => false,
         // Only these four are compared by their length.
         ("character" | "character varying", "character varying") | ("character", "character") => {
             length(old) <= length(new)
@@ -76,8 +90,8 @@ fn holds(new: &Type, old: &Type) -> bool {
         | ("date", "timestamp")
         | ("jsonb", "json")
         | ("cidr", "inet") => new.args.is_empty(),
+        // Not real and double precision: the server rounds them to 6 and 15 digits on the way.
         ("smallint" | "integer" | "bigint", "numeric") => new.args.is_empty(),
-        (_, "numeric") => false,
         _ => holds_everything(new),
     }
 }

@@ -8,6 +8,17 @@ pub(super) fn always_true(condition: &Expr) -> bool {
     constant(condition) == Some(true)
 }
 
+/// The same without regard to what is meant: `id = id` does not hold where `id` is NULL.
+pub(super) fn surely_true(condition: &Expr) -> bool {
+    let literal = match condition {
+        Expr::Parenthesized(inner) => inner.as_slice().first(),
+        condition => Some(condition),
+    };
+    literal.is_some_and(|literal| {
+        matches!(literal, Expr::Literal(_) | Expr::Id(_) | Expr::Name(_)) && always_true(literal)
+    })
+}
+
 fn constant(condition: &Expr) -> Option<bool> {
     match condition {
         Expr::Literal(Literal::Numeric(number)) => {

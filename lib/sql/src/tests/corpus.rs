@@ -3,8 +3,9 @@
 
 use postgres::error::SqlState;
 
+use super::rules::violations;
 use crate::Dialect::{self, Postgres, Sqlite};
-use crate::{directives, hindrances, parse, tables_touched, token_digest, violations};
+use crate::{Before, directives, hindrances, parse, tables_touched, token_digest};
 
 const SQLITE: &str = include_str!("corpus/sqlite.sql");
 const POSTGRES: &str = include_str!("corpus/postgres.sql");
@@ -99,7 +100,7 @@ fn read_every_way(dialect: Dialect, sql: &str) {
     }
     hindrances(&script, sql);
     tables_touched(&script);
-    violations(dialect, &[sql, sql]);
+    violations(dialect, &Before::default(), &[sql, sql]);
     directives(dialect, sql);
     token_digest(dialect, sql);
 }

@@ -1,6 +1,7 @@
+use super::rules::violations;
 use crate::Dialect::{self, Postgres, Sqlite};
 use crate::depth::TOKENS_MAX;
-use crate::{parse, violations};
+use crate::{Before, parse};
 
 /// A text of some shape, with about so many tokens in one nest.
 type Shape = fn(usize) -> String;
@@ -55,7 +56,7 @@ fn check(dialect: Dialect, shapes: &[Shape]) {
     for shape in shapes {
         // Far beyond what the stack of a test's thread holds; the time grows with the square.
         let deep = shape(TOKENS_MAX / 5);
-        violations(dialect, &[&deep]);
+        violations(dialect, &Before::default(), &[&deep]);
         let errors = parse(dialect, &deep).errors;
         assert!(
             !errors

@@ -1,6 +1,7 @@
 use crate::Dialect::{self, Postgres, Sqlite};
-use crate::{RULES, allowable, directives, parse, violations};
+use crate::{Before, Pending, RULES, Table, Violation, allowable, directives, parse};
 
+mod names;
 mod postgres;
 mod sqlite;
 
@@ -16,11 +17,54 @@ fn check(dialect: Dialect, sql: &str, expected: &[&str]) {
 /// Several pending files, in order; the lines of all of them together.
 #[track_caller]
 fn check_files(dialect: Dialect, files: &[&str], expected: &[&str]) {
+    check_on(dialect, &Before::default(), files, expected);
+}
+
+/// What files would lose that say themselves what they allow.
+pub(super) fn violations(dialect: Dialect, before: &Before, files: &[&str]) -> Vec<Vec<Violation>> {
+    let said: Vec<_> = files.iter().map(|sql| directives(dialect, sql)).collect();
+    let pending: Vec<Pending> = files
+        .iter()
+        .zip(&said)
+        .map(|(sql, said)| Pending {
+            sql,
+            allows: &said.allowances,
+        })
+        .collect();
+    crate::violations(dialect, before, &pending)
+}
+
+/// Schema (empty on SQLite), name, columns with their types.
+type OldTable<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// A database with these tables.
+fn before(tables: &[OldTable]) -> Before {
+    let schemas = tables.iter().map(|(schema, ..)| (*schema).to_owned());
+    Before {
+        schemas: schemas.collect(),
+        tables: tables
+            .iter()
+            .map(|(schema, name, columns)| Table {
+                schema: (!schema.is_empty()).then(|| (*schema).to_owned()),
+                name: (*name).to_owned(),
+                columns: columns
+                    .iter()
+                    .map(|(name, ty)| ((*name).to_owned(), (*ty).to_owned()))
+                    .collect(),
+            })
+            .collect(),
+        ..Before::default()
+    }
+}
+
+/// The same on a database that is not empty.
+#[track_caller]
+fn check_on(dialect: Dialect, before: &Before, files: &[&str], expected: &[&str]) {
     for sql in files {
         let errors = parse(dialect, sql).errors;
         assert!(errors.is_empty(), "{dialect:?} {sql:?}: {errors:?}");
     }
-    let found: Vec<String> = violations(dialect, files)
+    let found: Vec<String> = violations(dialect, before, files)
         .iter()
         .flatten()
         .map(|violation| {
@@ -342,6 +386,7 @@ fn a_file_allows_what_it_names_and_no_other_file_is_allowed() {
     }
     let found = violations(
         Sqlite,
+        &Before::default(),
         &["-- lockstep: allow drop-table because it is empty\nDROP TABLE t;"],
     );
     assert_eq!(found[0][0].allowed.as_deref(), Some("it is empty"));

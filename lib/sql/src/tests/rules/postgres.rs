@@ -1,4 +1,4 @@
-use super::{check, check_files};
+use super::{before, check, check_files, check_on};
 use crate::Dialect::Postgres;
 
 #[test]
@@ -28,38 +28,6 @@ fn every_table_and_action_of_a_statement_counts() {
         Postgres,
         "ALTER TYPE c DROP ATTRIBUTE a;",
         &["1 drop-column c.a"],
-    );
-}
-
-#[test]
-fn a_name_without_schema_means_another_table_on_another_path() {
-    for path in [
-        "SET search_path = b;",
-        "SET LOCAL search_path TO b;",
-        "SET SCHEMA 'b';",
-        "SELECT pg_catalog.set_config('search_path', '', false);",
-        "SET ROLE other;",
-        "SET SESSION AUTHORIZATION other;",
-        "RESET ALL;",
-        "DO $$ BEGIN PERFORM set_config('search_path', 'b', false); END $$;",
-    ] {
-        check(
-            Postgres,
-            &format!(
-                "CREATE TABLE t (a int); CREATE TABLE s.t (a int); {path} DROP TABLE s.t; DROP TABLE t;"
-            ),
-            &["1 drop-table t"],
-        );
-    }
-    check(
-        Postgres,
-        "CREATE TABLE s.t (a int); DROP TABLE t;",
-        &["1 drop-table t"],
-    );
-    check(
-        Postgres,
-        "CREATE TABLE s.t (a int); ALTER TABLE s.t SET SCHEMA r; DROP TABLE r.t;",
-        &[],
     );
 }
 
@@ -166,8 +134,6 @@ fn types_that_hold_everything_are_fine() {
         "varchar",
         "character varying",
         "pg_catalog.text",
-        "numeric",
-        "decimal",
         "text[]",
     ] {
         check(
@@ -179,6 +145,9 @@ fn types_that_hold_everything_are_fine() {
     for ty in [
         "int",
         "bigint",
+        // Of double precision it keeps 15 digits.
+        "numeric",
+        "decimal",
         "varchar(200)",
         "char(3)",
         "numeric(10,2)",
@@ -214,6 +183,54 @@ fn types_that_hold_everything_are_fine() {
             &["1 narrow-type t.a"],
         );
     }
+}
+
+#[test]
+fn the_type_that_the_database_has_decides() {
+    let before = before(&[
+        (
+            "public",
+            "t",
+            &[("a", "integer"), ("v", "character varying(50)")],
+        ),
+        ("shop", "t", &[("a", "bigint"), ("n", "numeric(8,2)[]")]),
+        (
+            "public",
+            "u",
+            &[
+                ("f", "double precision"),
+                ("z", "timestamp(3) without time zone"),
+            ],
+        ),
+    ]);
+    let check = |sql: &str, expected: &[&str]| check_on(Postgres, &before, &[sql], expected);
+    check(
+        "ALTER TABLE t ALTER a TYPE bigint; ALTER TABLE t ALTER v TYPE varchar(100);
+         ALTER TABLE shop.t ALTER n TYPE numeric(12,2)[];
+         ALTER TABLE public.u ALTER z TYPE timestamp(6);",
+        &[],
+    );
+    check(
+        "ALTER TABLE shop.t ALTER a TYPE int;",
+        &["1 narrow-type shop.t.a"],
+    );
+    check(
+        "ALTER TABLE t ALTER v TYPE varchar(10);",
+        &["1 narrow-type t.v"],
+    );
+    check(
+        "ALTER TABLE u ALTER f TYPE numeric;",
+        &["1 narrow-type u.f"],
+    );
+    check(
+        "ALTER TABLE u ALTER z TYPE timestamp(0);",
+        &["1 narrow-type u.z"],
+    );
+    // Under another path it may be the other one.
+    check(
+        "SET search_path = shop; ALTER TABLE t ALTER a TYPE bigint;",
+        &["1 narrow-type t.a"],
+    );
 }
 
 #[test]

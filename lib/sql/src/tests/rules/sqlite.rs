@@ -1,4 +1,4 @@
-use super::{check, check_files};
+use super::{before, check, check_files, check_on};
 use crate::Dialect::Sqlite;
 
 /// create, copy, drop, rename, with the given copy.
@@ -143,7 +143,7 @@ fn a_rebuild_leaves_known_columns_out() {
         ],
         &["1 drop-column x.b"],
     );
-    // New ones have nothing to lose, and of a table from before nothing is known.
+    // New ones have nothing to lose.
     check_files(Sqlite, &["CREATE TABLE x (a, b);", &rebuild("a")], &[]);
     check(Sqlite, &rebuild("a"), &[]);
     // After a rebuild the table is the old one still.
@@ -157,6 +157,127 @@ fn a_rebuild_leaves_known_columns_out() {
         &[&rebuild("a"), "DELETE FROM x;"],
         &["1 delete-without-where x"],
     );
+}
+
+/// The database's table, rebuilt by these columns and this query.
+#[track_caller]
+fn check_rebuilt(columns: &str, query: &str, expected: &[&str]) {
+    let before = before(&[(
+        "",
+        "X",
+        &[
+            ("id", "INTEGER"),
+            ("Name", "TEXT"),
+            ("price", "REAL"),
+            ("day", "DATETIME"),
+            ("cents", "DECIMAL(10,2)"),
+        ],
+    )]);
+    let sql = format!(
+        "CREATE TABLE new_x ({columns}); INSERT INTO new_x {query} FROM x; DROP TABLE x; \
+         ALTER TABLE new_x RENAME TO x;"
+    );
+    check_on(Sqlite, &before, &[&sql], expected);
+}
+
+#[test]
+fn a_rebuild_keeps_every_column_of_the_database() {
+    let same = "id INTEGER PRIMARY KEY, name TEXT, price REAL, day DATETIME, cents DECIMAL(10,2)";
+    for query in [
+        "SELECT *",
+        "SELECT x.*",
+        "SELECT id, \"NAME\", x.price, (day), cents COLLATE nocase",
+        "(cents, name, day, id, price) SELECT cents, name, day, id, price",
+        "SELECT id, coalesce(name, ''), ifnull(price, 0), CASE WHEN day IS NULL THEN 0 ELSE day END, cents",
+        "SELECT id, CAST(name AS TEXT), price, day, cents",
+    ] {
+        check_rebuilt(same, query, &[]);
+    }
+    for (query, expected) in [
+        (
+            "(id, price, day, cents) SELECT id, price, day, cents",
+            "1 drop-column x.name",
+        ),
+        ("SELECT id, NULL, price, day, cents", "1 drop-column x.name"),
+        ("SELECT id, 'a', price, day, cents", "1 drop-column x.name"),
+        (
+            "SELECT id, lower(name), price, day, cents",
+            "1 update-without-where x",
+        ),
+        (
+            "SELECT id, name || day, price, day, cents",
+            "1 update-without-where x",
+        ),
+        (
+            "SELECT id, CASE WHEN day IS NULL THEN 0 ELSE name END, price, day, cents",
+            "1 update-without-where x",
+        ),
+        (
+            "SELECT id, CAST(name AS INTEGER), price, day, cents",
+            "1 narrow-type x.name",
+        ),
+        (
+            "SELECT id, name, CAST(price AS INT), day, cents",
+            "1 narrow-type x.price",
+        ),
+        ("SELECT id, price, name, day, cents", "1 narrow-type x.name"),
+    ] {
+        check_rebuilt(same, query, &[expected]);
+    }
+    check_rebuilt("id, name", "SELECT id, name", &["1 drop-column x.price"]);
+    // A new table of other types: sqlite.org `datatype3`.
+    for columns in [
+        "id TEXT, name, price NUMERIC, day TEXT, cents INTEGER",
+        "id BIGINT, name VARCHAR(9), price DOUBLE, day DATE, cents NUMERIC",
+        "id, name BLOB, price, day, cents",
+        "id TEXT, name TEXT, price TEXT, day TEXT, cents TEXT",
+    ] {
+        check_rebuilt(columns, "SELECT *", &[]);
+    }
+    for (columns, column) in [
+        ("id REAL, name, price, day, cents", "id"),
+        ("id, name INTEGER, price, day, cents", "name"),
+        ("id, name, price, day, cents REAL", "cents"),
+    ] {
+        check_rebuilt(columns, "SELECT *", &[&format!("1 narrow-type x.{column}")]);
+    }
+}
+
+/// What `affinity` says of values is what SQLite does with them.
+#[test]
+fn sqlite_changes_values_that_do_not_fit_a_type() {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    let kept = |value: &str, ty: &str| -> bool {
+        let sql = format!(
+            "DROP TABLE IF EXISTS t; CREATE TABLE t (a {ty}); INSERT INTO t VALUES ({value})"
+        );
+        db.execute_batch(&sql).unwrap();
+        // As the application reads it back: in the type that it had.
+        db.query_row(
+            &format!("SELECT CASE typeof({value}) WHEN 'real' THEN CAST(a AS REAL) ELSE CAST(a AS TEXT) END = {value} FROM t"),
+            [],
+            |row| row.get(0),
+        )
+        .unwrap()
+    };
+    assert!(kept("'007'", "TEXT") && kept("'007'", "BLOB"));
+    assert!(!kept("'007'", "INTEGER") && !kept("'007'", "DECIMAL"));
+    assert!(kept("0.1 + 0.2", "NUMERIC") && kept("0.1 + 0.2", "TEXT"));
+    assert!(!kept("'9007199254740993'", "REAL"));
+}
+
+#[test]
+fn a_rebuild_of_a_temporary_table_drops_the_real_one() {
+    for temp in ["CREATE TEMP TABLE x (a);", "CREATE TABLE temp.x (a);"] {
+        check(
+            Sqlite,
+            &format!(
+                "{temp} CREATE TABLE new_x (a); INSERT INTO new_x SELECT a FROM x; DROP TABLE temp.x; \
+                 DROP TABLE x; ALTER TABLE new_x RENAME TO x;"
+            ),
+            &["1 drop-table x"],
+        );
+    }
 }
 
 #[test]
@@ -220,5 +341,15 @@ fn names_are_compared_as_sqlite_does() {
         Sqlite,
         "CREATE TABLE t (a); DROP TABLE temp.t; DROP TABLE aux.t;",
         &["1 drop-table aux.t"],
+    );
+    check(
+        Sqlite,
+        "CREATE TEMP TABLE x (a); DELETE FROM x; DROP TABLE temp.x; DELETE FROM x;",
+        &["1 delete-without-where x"],
+    );
+    check(
+        Sqlite,
+        "CREATE TEMP TABLE x (a); ALTER TABLE temp.x RENAME TO y; DELETE FROM y; DELETE FROM x;",
+        &["1 delete-without-where x"],
     );
 }
