@@ -42,6 +42,11 @@ pub(crate) fn check(plan: &Plan, dialect: Dialect, before: &Before, report: &mut
     let mut broken = vec![false; ALL.len()];
     for (migration, violations) in plan.pending().zip(found) {
         for violation in violations {
+            let mut message = violation.message;
+            if let Some(sql::Cause { line, why }) = violation.no_rebuild {
+                let line = migration.up_line + line - 1;
+                message.push_str(&format!("; it is no rebuild, because in line {line} {why}"));
+            }
             let Some(at) = ALL.iter().position(|check| check.id == violation.rule.id) else {
                 continue;
             };
@@ -52,13 +57,13 @@ pub(crate) fn check(plan: &Plan, dialect: Dialect, before: &Before, report: &mut
                     report
                         .held(&EXCEPTION_USED, &violation.subject)
                         .at(file, line)
-                        .message = format!("{}; allowed because {reason}", violation.message);
+                        .message = format!("{message}; allowed because {reason}");
                 }
                 None => {
                     broken[at] = true;
                     let rule = ALL[at].id;
                     report
-                        .broken(&ALL[at], &violation.subject, &violation.message)
+                        .broken(&ALL[at], &violation.subject, message)
                         .at(file, line)
                         .remedy(format!(
                             "{}; or, once reviewed, write `-- lockstep: allow {rule} because …` in the file",

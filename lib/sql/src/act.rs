@@ -70,7 +70,20 @@ pub(crate) enum What {
     /// A table gets another one's rows without reading them, as a parent or a partitioned table.
     Adopt {
         parent: Name,
+        child: Name,
     },
+    /// Keeps code for whoever calls it. Nothing of it runs now.
+    CreateRoutine {
+        name: Name,
+        body: Vec<Act>,
+    },
+    /// Keeps code for whoever writes to the table.
+    CreateTrigger {
+        table: Name,
+        body: Vec<Act>,
+    },
+    /// Of a function or procedure.
+    Call(Name),
     CreateSchema {
         schema: String,
         if_not_exists: bool,
@@ -86,10 +99,13 @@ pub(crate) enum What {
     },
     /// Code whose statements can't be read.
     Unread {
-        subject: &'static str,
+        subject: String,
         message: String,
     },
     WritableSchema(String),
+    /// Names without a schema are looked for in these schemas from here on; None if they can't be
+    /// told.
+    SetPath(Option<Vec<String>>),
     /// Names without a schema may mean other tables from here on.
     ForgetPath,
     /// What was done before may be undone.
@@ -108,6 +124,8 @@ pub(crate) struct CreateTable {
     pub(crate) dependent: bool,
     /// The tables that `AS SELECT` reads.
     pub(crate) from: Vec<Name>,
+    /// SQLite: a constraint of its own leaves rows out, ON CONFLICT IGNORE or REPLACE.
+    pub(crate) loses_rows: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,7 +271,8 @@ impl What {
             | What::Insert { table, .. }
             | What::DropTable(table)
             | What::Touch(table)
-            | What::Adopt { parent: table } => vec![table],
+            | What::CreateTrigger { table, .. } => vec![table],
+            What::Adopt { parent, child } => vec![parent, child],
             What::CreateSchema { .. }
             | What::DropSchema(_)
             | What::DropDatabase(_)
@@ -262,6 +281,9 @@ impl What {
             | What::DropCascade { .. }
             | What::Unread { .. }
             | What::WritableSchema(_)
+            | What::CreateRoutine { .. }
+            | What::Call(_)
+            | What::SetPath(_)
             | What::ForgetPath
             | What::ForgetAll
             | What::Hindered(_) => Vec::new(),

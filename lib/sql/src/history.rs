@@ -165,9 +165,11 @@ impl History {
                     self.put(table, known);
                 }
             }
-            What::Adopt { parent } => {
-                if let Some(known) = self.known(parent) {
-                    known.new = false;
+            What::Adopt { parent, child } => {
+                for table in [parent, child] {
+                    if let Some(known) = self.known(table) {
+                        known.new = false;
+                    }
                 }
             }
             What::CreateSchema {
@@ -180,7 +182,14 @@ impl History {
                     .retain(|name, _| name.schema.as_ref() != Some(schema));
                 self.names.drop_schema(schema, certain);
             }
-            What::ForgetPath => {
+            What::SetPath(Some(path)) if certain => {
+                self.tables.retain(|name, _| name.schema.is_some());
+                self.names.set_path(path);
+                if self.names.is_unclear() {
+                    self.schemas.clear();
+                }
+            }
+            What::SetPath(_) | What::ForgetPath => {
                 self.names.forget_path();
                 // What is made from here on may be made in them.
                 self.schemas.clear();
@@ -195,6 +204,9 @@ impl History {
                 *self = History::new(self.names.dialect(), &nothing);
             }
             What::Touch(_)
+            | What::CreateRoutine { .. }
+            | What::CreateTrigger { .. }
+            | What::Call(_)
             | What::DropDatabase(_)
             | What::DropOwned(_)
             | What::DropExtension(_)

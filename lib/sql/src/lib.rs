@@ -21,12 +21,14 @@ mod script;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod unfold;
 
 pub use before::{Before, Table, search_path};
 pub use digest::{is_empty, token_digest};
 pub use directives::{Allowance, Directives, Problem, directives};
 pub use hindrance::{Hindered, Hindrance, hindrances, tables_touched};
 pub use names::names;
+pub use rebuild::Cause;
 pub use rules::{Pending, RULES, Rule, Violation, allowable, violations};
 pub use script::{Kind, Script, Statement, SyntaxError, parse};
 

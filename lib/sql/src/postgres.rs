@@ -8,6 +8,7 @@ use crate::script::{Kind, Script, Source, Statement, SyntaxError, excerpt};
 mod block;
 mod expr;
 mod hinder;
+mod routine;
 mod table;
 mod tree;
 mod types;
@@ -94,18 +95,27 @@ impl Reader {
         // By hand and not by recursion: a chain of operators is as deep as it is long.
         let mut pending = vec![root.clone()];
         while let Some(node) = pending.pop() {
-            if !runs(&node) {
+            if is_explained(&node) {
                 continue;
             }
             let line = (scope.line_of)(tree::start(&node));
-            let mut whats = table::acts(&node);
-            whats.extend(hinder::acts(&node));
+            let kept = routine::definition(&node, scope);
+            let runs = kept.is_none();
+            let whats = kept.unwrap_or_else(|| {
+                let mut whats = table::acts(&node);
+                whats.extend(hinder::acts(&node));
+                whats.extend(routine::called(&node).map(What::Call));
+                whats
+            });
             for what in whats {
                 self.acts.push(Act {
                     line,
                     certain: scope.certain,
                     what,
                 });
+            }
+            if !runs {
+                continue;
             }
             self.read_code(&node, line, scope);
             let children: Vec<SyntaxNode> = node.children().collect();
@@ -126,19 +136,31 @@ impl Reader {
     }
 }
 
-/// Whether a node is carried out, and not only kept for later or explained.
-fn runs(node: &SyntaxNode) -> bool {
-    match node.kind() {
-        SyntaxKind::CREATE_FUNCTION
-        | SyntaxKind::CREATE_PROCEDURE
-        | SyntaxKind::CREATE_RULE
-        | SyntaxKind::CREATE_VIEW => false,
-        SyntaxKind::EXPLAIN => {
-            tree::descendant_token(node, SyntaxKind::ANALYZE_KW).is_some()
-                || tree::descendant_token(node, SyntaxKind::ANALYSE_KW).is_some()
-        }
-        _ => true,
+/// Whether a node says only how a statement would be carried out.
+fn is_explained(node: &SyntaxNode) -> bool {
+    if node.kind() != SyntaxKind::EXPLAIN {
+        return false;
     }
+    let is_analyze =
+        |kind: SyntaxKind| matches!(kind, SyntaxKind::ANALYZE_KW | SyntaxKind::ANALYSE_KW);
+    let Some(options) = tree::child(node, SyntaxKind::EXPLAIN_OPTION_LIST) else {
+        return !tree::tokens(node).any(|token| is_analyze(token.kind()));
+    };
+    // The last one counts, and none but a word for "off" turns it off.
+    let analyze = tree::children(&options, SyntaxKind::EXPLAIN_OPTION)
+        .filter(|option| {
+            tree::tokens(option)
+                .next()
+                .is_some_and(|t| is_analyze(t.kind()))
+        })
+        .last();
+    analyze.is_none_or(|option| {
+        let value = tree::tokens(&option).nth(1);
+        value.is_some_and(|value| {
+            let value = value.text().trim_matches('\'').to_ascii_lowercase();
+            matches!(value.as_str(), "false" | "off" | "0")
+        })
+    })
 }
 
 fn kind(node: &SyntaxNode) -> Kind {

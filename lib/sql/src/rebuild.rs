@@ -94,13 +94,22 @@ fn carried(column: &str) -> Value {
     }
 }
 
-/// The rebuilds of one file, by the place of their DROP TABLE among its acts.
+/// What keeps a DROP TABLE from being the end of a rebuild, though a copy and a rename stand around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// 1-based.
+    pub line: u32,
+    /// As a clause that begins with its subject.
+    pub why: &'static str,
+}
+
+/// The rebuilds of one file, by the place of their DROP TABLE among its acts, and what looks like one.
 ///
 /// All in this order and without exception: the new table is created (not IF NOT EXISTS), every row
 /// of the old one is copied by one INSERT, the old one is dropped, the new one is renamed to it.
 /// After the copy nothing is written to the old table, and at no time are rows of the new one deleted
-/// or overwritten. No temporary table takes one of the two names.
-pub(crate) fn rebuilds<'a>(acts: &[&'a Act]) -> BTreeMap<usize, Rebuild<'a>> {
+/// or overwritten, by a constraint or a trigger neither. No temporary table takes one of the two names.
+pub(crate) fn rebuilds<'a>(acts: &[&'a Act]) -> BTreeMap<usize, Result<Rebuild<'a>, Cause>> {
     let mut places: HashMap<&Name, Vec<usize>> = HashMap::new();
     for (at, act) in acts.iter().enumerate() {
         for table in act.what.tables() {
@@ -123,40 +132,71 @@ fn carried_over<'a>(
     places: &HashMap<&Name, Vec<usize>>,
     old: &Name,
     drop: usize,
-) -> Option<Rebuild<'a>> {
+) -> Option<Result<Rebuild<'a>, Cause>> {
     let of_old = &places[old];
     let position = of_old.binary_search(&drop).ok()?;
     let rename = *of_old.get(position + 1)?;
     let What::RenameTable { from: new, to } = &acts[rename].what else {
         return None;
     };
-    if to != old || new == old || is_hidden(acts, old) || is_hidden(acts, new) {
+    if to != old || new == old {
         return None;
     }
     let of_new = &places[new];
-    let renamed = of_new.binary_search(&rename).ok()?;
-    let mut copied = None;
-    for at in of_new[..renamed].iter().rev() {
+    let before = &of_new[..of_new.binary_search(&rename).ok()?];
+    let cause = |at: usize, why| {
+        let line = acts[at].line;
+        Some(Err(Cause { line, why }))
+    };
+    let copied = before.iter().find_map(|at| match &acts[*at].what {
+        What::Insert { copy: Ok(copy), .. } if copy.source == *old && *at < drop => {
+            Some((*at, copy))
+        }
+        _ => None,
+    });
+    let Some((insert, copy)) = copied else {
+        // The one that was to be the copy.
+        return before.iter().find_map(|at| match &acts[*at].what {
+            What::Insert {
+                copy: Err(why),
+                from,
+                ..
+            } if from.contains(old) => cause(*at, why),
+            _ => None,
+        });
+    };
+    if is_hidden(acts, old) || is_hidden(acts, new) {
+        return cause(insert, "a temporary table has the name of one of the two");
+    }
+    let quiet = of_old[..position].iter().filter(|at| **at > insert);
+    for at in quiet {
+        if !matches!(acts[*at].what, What::Touch(_) | What::CreateTrigger { .. }) {
+            return cause(*at, "the old table changes after the copy");
+        }
+    }
+    for at in before.iter().rev() {
         match &acts[*at].what {
-            What::Insert { copy: Ok(copy), .. }
-                if copy.source == *old && *at < drop && copied.is_none() =>
-            {
-                copied = Some((*at, copy));
+            What::CreateTable(create) => {
+                return if *at > insert || create.if_not_exists || create.temporary {
+                    cause(*at, "the copy may go to another table")
+                } else if create.dependent {
+                    cause(*at, "the new table may not keep what is put into it")
+                } else if create.loses_rows {
+                    cause(*at, "a constraint of the new table leaves rows out")
+                } else {
+                    Some(Ok(Rebuild { create, copy }))
+                };
             }
             // Whatever else was put in does no harm.
             What::Insert { .. } | What::Touch(_) => (),
-            What::CreateTable(create) if !create.if_not_exists && !create.temporary => {
-                let (insert, copy) = copied?;
-                let quiet = of_old[..position]
-                    .iter()
-                    .filter(|at| **at > insert)
-                    .all(|at| matches!(acts[*at].what, What::Touch(_)));
-                return quiet.then_some(Rebuild { create, copy });
+            What::CreateTrigger { .. } if *at > insert => (),
+            What::CreateTrigger { .. } => {
+                return cause(*at, "a trigger of the new table may change what is copied");
             }
-            _ => return None,
+            _ => return cause(*at, "the new table changes before it is renamed"),
         }
     }
-    None
+    cause(insert, "the new table is not created in the same file")
 }
 
 /// Whether a temporary table of the name may stand before the one that is meant.

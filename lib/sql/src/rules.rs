@@ -8,7 +8,8 @@ use std::fmt;
 use crate::act::{Act, What};
 use crate::directives::{self, Allowance};
 use crate::history::History;
-use crate::rebuild::{Rebuild, rebuilds};
+use crate::rebuild::{Cause, Rebuild, rebuilds};
+use crate::unfold::Kept;
 use crate::{Before, Dialect, NO_STATEMENT, OUT_OF_ORDER, parse};
 
 mod code;
@@ -164,6 +165,8 @@ pub struct Violation {
     pub subject: String,
     /// What happens to it, as a clause.
     pub message: String,
+    /// If a table is dropped in what looks like a rebuild of SQLite's: why it is none.
+    pub no_rebuild: Option<Cause>,
     /// The file's own reason, if it allows the rule to be broken.
     pub allowed: Option<String>,
 }
@@ -182,9 +185,10 @@ pub struct Pending<'a> {
 /// data.
 pub fn violations(dialect: Dialect, before: &Before, pending: &[Pending]) -> Vec<Vec<Violation>> {
     let mut history = History::new(dialect, before);
+    let mut kept = Kept::default();
     pending
         .iter()
-        .map(|file| of_file(dialect, file, &mut history))
+        .map(|file| of_file(dialect, file, &mut history, &mut kept))
         .collect()
 }
 
@@ -202,13 +206,19 @@ struct Loss {
     message: String,
 }
 
-fn of_file(dialect: Dialect, file: &Pending, history: &mut History) -> Vec<Violation> {
+fn of_file(
+    dialect: Dialect,
+    file: &Pending,
+    history: &mut History,
+    kept: &mut Kept,
+) -> Vec<Violation> {
     let script = parse(dialect, file.sql);
-    let acts: Vec<&Act> = script
+    let acts = script
         .statements
         .iter()
-        .flat_map(|statement| &statement.acts)
-        .collect();
+        .flat_map(|statement| &statement.acts);
+    let steps = kept.unfold(acts);
+    let acts: Vec<&Act> = steps.iter().map(|step| step.act.as_ref()).collect();
     let rebuilds = match dialect {
         Dialect::Sqlite => rebuilds(&acts),
         // ALTER TABLE does there what a rebuild is for, and a rebuild would lose grants and more.
@@ -216,11 +226,13 @@ fn of_file(dialect: Dialect, file: &Pending, history: &mut History) -> Vec<Viola
     };
     history.begin_file();
     let mut found = Vec::new();
-    for (at, act) in acts.iter().enumerate() {
+    for (at, step) in steps.iter().enumerate() {
+        let act = step.act.as_ref();
+        let rebuild = rebuilds.get(&at).map(Result::as_ref);
         let moment = Moment {
             what: &act.what,
             history,
-            rebuild: rebuilds.get(&at),
+            rebuild: rebuild.and_then(Result::ok),
         };
         let rules = RULES.iter().filter(|rule| rule.dialects.contains(&dialect));
         let mut loses = false;
@@ -231,7 +243,11 @@ fn of_file(dialect: Dialect, file: &Pending, history: &mut History) -> Vec<Viola
                     rule,
                     line: act.line,
                     subject: loss.subject,
-                    message: loss.message,
+                    message: match &step.by {
+                        Some(by) => format!("{}, by {by}", loss.message),
+                        None => loss.message,
+                    },
+                    no_rebuild: rebuild.and_then(Result::err).cloned(),
                     allowed: directives::reason(file.allows, rule.id).map(str::to_owned),
                 });
             }

@@ -1,7 +1,8 @@
 //! SQLite's statements, by a port of SQLite's own parser.
 
 use sqlite3_parser::ast::{
-    AlterTableBody, Cmd, ColumnDefinition, CreateTableBody, InsertBody, PragmaBody, Select, Stmt,
+    AlterTableBody, Cmd, ColumnConstraint, ColumnDefinition, CreateTableBody, Expr, InsertBody,
+    PragmaBody, QualifiedName, Select, Set, Stmt, TableConstraint, TriggerCmd,
 };
 use sqlite3_parser::lexer::sql::{Error, Parser};
 use sqlite3_parser::{Bump, FallibleIterator as _};
@@ -198,12 +199,15 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
             // An external content table shows rows that are kept elsewhere.
             dependent: true,
             from: Vec::new(),
+            loses_rows: false,
         })],
         // An index belongs to the schema of its table.
         Stmt::CreateIndex {
             idx_name, tbl_name, ..
         } => vec![What::Touch(table(idx_name).sibling(column(tbl_name)))],
-        Stmt::CreateTrigger { tbl_name, .. } => vec![What::Touch(table(tbl_name))],
+        Stmt::CreateTrigger {
+            tbl_name, commands, ..
+        } => vec![trigger(tbl_name, commands)],
         Stmt::DropTable { tbl_name, .. } => vec![What::DropTable(table(tbl_name))],
         Stmt::Delete {
             tbl_name,
@@ -223,10 +227,7 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
         } => vec![What::Update {
             table: table(tbl_name),
             every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
-            columns: sets
-                .iter()
-                .flat_map(|set| set.col_names.iter().map(column))
-                .collect(),
+            columns: set_columns(sets),
         }],
         Stmt::Insert {
             with,
@@ -272,7 +273,7 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
     }
 }
 
-fn alter(name: &sqlite3_parser::ast::QualifiedName, body: &AlterTableBody) -> What {
+fn alter(name: &QualifiedName, body: &AlterTableBody) -> What {
     let table = table(name);
     match body {
         AlterTableBody::RenameTo(to) => What::RenameTable {
@@ -331,7 +332,98 @@ fn create_table(
         columns,
         dependent: false,
         from,
+        loses_rows: loses_rows(body),
     })
+}
+
+/// Whether a constraint leaves a row out where two rows do not go together, and goes on.
+fn loses_rows(body: &CreateTableBody) -> bool {
+    let CreateTableBody::ColumnsAndConstraints {
+        columns,
+        constraints,
+        ..
+    } = body
+    else {
+        return false;
+    };
+    let of_columns = columns
+        .iter()
+        .flat_map(|definition| definition.constraints)
+        .map(|named| match &named.constraint {
+            ColumnConstraint::PrimaryKey {
+                conflict_clause, ..
+            }
+            | ColumnConstraint::NotNull {
+                conflict_clause, ..
+            }
+            | ColumnConstraint::Unique(conflict_clause) => *conflict_clause,
+            _ => None,
+        });
+    let of_table = constraints
+        .iter()
+        .copied()
+        .flatten()
+        .map(|named| match &named.constraint {
+            TableConstraint::PrimaryKey {
+                conflict_clause, ..
+            }
+            | TableConstraint::Unique {
+                conflict_clause, ..
+            }
+            | TableConstraint::Check(_, conflict_clause) => *conflict_clause,
+            TableConstraint::ForeignKey { .. } => None,
+        });
+    let mut clauses = of_columns.chain(of_table).flatten();
+    clauses.any(|clause| !copy::stops_at_conflict(clause))
+}
+
+/// The code of a trigger, which runs with whatever is written to its table.
+fn trigger(on: &QualifiedName, commands: &[TriggerCmd]) -> What {
+    let all = |condition: &Option<Expr>| condition.as_ref().is_none_or(always_true);
+    let whats = commands.iter().filter_map(|command| {
+        Some(match command {
+            TriggerCmd::Update {
+                tbl_name,
+                sets,
+                where_clause,
+                ..
+            } => What::Update {
+                table: table(tbl_name),
+                every_row: all(where_clause),
+                columns: set_columns(sets),
+            },
+            TriggerCmd::Delete {
+                tbl_name,
+                where_clause,
+            } => What::Delete {
+                table: table(tbl_name),
+                every_row: all(where_clause),
+            },
+            TriggerCmd::Insert {
+                tbl_name, select, ..
+            } => What::Insert {
+                table: table(tbl_name),
+                from: select::tables(select),
+                copy: Err("a trigger makes it"),
+            },
+            TriggerCmd::Select(_) => return None,
+        })
+    });
+    let body = whats.map(|what| Act {
+        line: 0,
+        certain: false,
+        what,
+    });
+    What::CreateTrigger {
+        table: table(on),
+        body: body.collect(),
+    }
+}
+
+fn set_columns(sets: &[Set]) -> Vec<String> {
+    sets.iter()
+        .flat_map(|set| set.col_names.iter().map(column))
+        .collect()
 }
 
 fn tables_of(query: &Select) -> Vec<crate::act::Name> {

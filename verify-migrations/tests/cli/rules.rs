@@ -206,6 +206,11 @@ fn the_columns_of_the_database_are_known() {
     };
     sqlite.write("0001_rebuild.sql", rebuild("SELECT *"));
     sqlite.run(&[]).exits(0);
+    sqlite.write("0001_rebuild.sql", rebuild("SELECT DISTINCT *"));
+    sqlite.run(&[]).exits(1).says(
+        "FAIL drop-table users: the table is dropped with its rows; it is no rebuild, because in \
+         line 2 DISTINCT leaves rows out\n",
+    );
     sqlite.write("0001_rebuild.sql", rebuild("(id, name) SELECT id, name"));
     sqlite
         .run(&[])
@@ -252,4 +257,15 @@ fn the_line_is_the_files_own_in_a_layout_with_sections() {
         .run(&[])
         .exits(1)
         .says("  at: migrations/1_drop.sql:4\n");
+}
+
+#[test]
+fn an_exception_above_a_section_counts() {
+    let text = "-- lockstep: allow drop-table because nobody uses it\n-- migrate:up\nDROP TABLE users;\n\
+                -- migrate:down\nSELECT 1;\n";
+    let place = Place::new(Engine::Postgres, &[("1_drop.sql", text)]);
+    place
+        .run(&[])
+        .exits(0)
+        .says("PASS exception-reviewed users: ");
 }

@@ -40,6 +40,10 @@ impl Names {
         self.path.clone_from(&self.path_of_files);
     }
 
+    pub(super) fn set_path(&mut self, path: &[String]) {
+        self.path = path.to_vec();
+    }
+
     pub(super) fn forget_path(&mut self) {
         self.temporary.clear();
         self.path.clear();

@@ -43,7 +43,7 @@ impl Reader {
             self.act(
                 line,
                 What::Unread {
-                    subject: "DO",
+                    subject: "DO".to_owned(),
                     message: format!("a block in {} can't be read", language.name),
                 },
             );
@@ -68,7 +68,7 @@ impl Reader {
     }
 
     /// Reads the text of a PL/pgSQL block.
-    fn read_block(&mut self, text: &str, scope: &Scope) {
+    pub(super) fn read_block(&mut self, text: &str, scope: &Scope) {
         let text = without_into(text);
         let tag = tag(&text);
         let prefix = format!("DO {tag}");
@@ -104,7 +104,7 @@ impl Reader {
             return self.act(
                 line,
                 What::Unread {
-                    subject: "EXECUTE",
+                    subject: "EXECUTE".to_owned(),
                     message: "EXECUTE runs a text that is made at run time".to_owned(),
                 },
             );
@@ -112,18 +112,23 @@ impl Reader {
         if scope.depth >= DEPTH_MAX {
             return self.error(line, "blocks nested too deep".to_owned());
         }
-        let parse = SourceFile::parse(&text);
-        for error in parse.errors() {
-            let at = usize::from(error.range().start());
-            self.error(line, near(&text, at, error.message()));
-        }
         let within = Scope {
             line_of: &|_| line,
             certain: false,
             depth: scope.depth + 1,
         };
+        self.read_text(&text, &within);
+    }
+
+    /// Reads statements that stand in a string.
+    pub(super) fn read_text(&mut self, text: &str, scope: &Scope) {
+        let parse = SourceFile::parse(text);
+        for error in parse.errors() {
+            let at = usize::from(error.range().start());
+            self.error((scope.line_of)(at), near(text, at, error.message()));
+        }
         for statement in parse.syntax_node().children() {
-            self.read(&statement, &within);
+            self.read(&statement, scope);
         }
     }
 }

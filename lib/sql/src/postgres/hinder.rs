@@ -2,7 +2,9 @@
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::tree::{child, descendant_token, descendants, has, name, tokens};
+use super::tree::{
+    child, children, descendant_token, descendants, has, identifier, name, string, tokens,
+};
 use crate::Hindrance;
 use crate::act::What;
 
@@ -43,7 +45,7 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
         }
         COPY_STDIN => hindered(Hindrance::CopyFromStdin),
         COPY_STDOUT => hindered(Hindrance::CopyToStdout),
-        SET if sets_path(node) => vec![What::ForgetPath],
+        SET if sets_path(node) => vec![What::SetPath(path(node))],
         // Whose "$user" schema and temporary tables a name means.
         SET_ROLE | SET_SESSION_AUTH | RESET | RESET_ROLE | RESET_SESSION_AUTH | DISCARD => {
             vec![What::ForgetPath]
@@ -64,6 +66,29 @@ fn reindexes_in_steps(node: &SyntaxNode) -> bool {
 fn sets_path(node: &SyntaxNode) -> bool {
     has(node, SyntaxKind::SET_SCHEMA_VALUE)
         || setting(node).is_some_and(|name| name == "search_path")
+}
+
+/// The schemas that a SET names. None if what they mean depends on the role, on what was set before,
+/// or on the session.
+fn path(node: &SyntaxNode) -> Option<Vec<String>> {
+    let value = node.descendants().find(|below| {
+        matches!(
+            below.kind(),
+            SyntaxKind::TO_CONFIG_VALUE | SyntaxKind::SET_SCHEMA_VALUE
+        )
+    })?;
+    let names = value.children().map(|named| match named.kind() {
+        SyntaxKind::LITERAL => string(&named),
+        SyntaxKind::CONFIG_VALUE_NAME => Some(identifier(&named)),
+        _ => None,
+    });
+    let names: Vec<String> = names.collect::<Option<_>>()?;
+    (!names.is_empty() && !has_special(&names)).then_some(names)
+}
+
+fn has_special(path: &[String]) -> bool {
+    path.iter()
+        .any(|name| name == "$user" || name.starts_with("pg_temp"))
 }
 
 fn setting(node: &SyntaxNode) -> Option<String> {
@@ -97,10 +122,23 @@ fn call(node: &SyntaxNode) -> Vec<What> {
         .map(|token| token.text().to_ascii_lowercase())
         .as_deref()
     {
-        Some("set_config") => vec![What::ForgetPath],
+        Some("set_config") => config(node),
         Some("pg_advisory_unlock" | "pg_advisory_unlock_shared" | "pg_advisory_unlock_all") => {
             vec![What::Hindered(Hindrance::ReleasesLock)]
         }
         _ => Vec::new(),
     }
+}
+
+/// `set_config('search_path', '…', …)`.
+fn config(node: &SyntaxNode) -> Vec<What> {
+    let args = child(node, SyntaxKind::ARG_LIST);
+    let args = args.iter().flat_map(|args| children(args, SyntaxKind::ARG));
+    let mut texts = args.map(|arg| string(&arg.first_child()?));
+    let (name, value) = (texts.next().flatten(), texts.next().flatten());
+    if name.is_some_and(|name| !name.eq_ignore_ascii_case("search_path")) {
+        return Vec::new();
+    }
+    let path = value.map(|value| crate::search_path(&value, "$user"));
+    vec![What::SetPath(path.filter(|path| !has_special(path)))]
 }

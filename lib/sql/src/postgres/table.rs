@@ -23,7 +23,7 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
         MERGE => merge(node),
         INSERT => insert(node).into_iter().collect(),
         COPY => copy_into(node).into_iter().collect(),
-        CREATE_INDEX | CREATE_TRIGGER => named(node, TABLE_RELATION_NAME)
+        CREATE_INDEX => named(node, TABLE_RELATION_NAME)
             .chain(named(node, TABLE_NAME_REF))
             .map(What::Touch)
             .collect(),
@@ -92,6 +92,7 @@ fn create_table(node: &SyntaxNode) -> Option<What> {
         columns: (!of_others && !is_query).then_some(columns),
         dependent: has(node, PARTITION_OF),
         from: if is_query { sources(node) } else { Vec::new() },
+        loses_rows: false,
     }))
 }
 
@@ -109,6 +110,7 @@ fn select_into(node: &SyntaxNode) -> Option<What> {
         columns: None,
         dependent: false,
         from: sources(node),
+        loses_rows: false,
     }))
 }
 
@@ -176,9 +178,13 @@ fn alter_table(action: &SyntaxNode) -> Option<What> {
             },
             from: table,
         },
-        ATTACH_PARTITION => What::Adopt { parent: table },
+        ATTACH_PARTITION => What::Adopt {
+            parent: table,
+            child: name(&child(action, TABLE_NAME_REF)?)?,
+        },
         INHERIT_TABLE => What::Adopt {
             parent: name(action)?,
+            child: table,
         },
         _ => return None,
     })
@@ -281,7 +287,7 @@ fn insert(node: &SyntaxNode) -> Option<What> {
     Some(What::Insert {
         table,
         from,
-        copy: Err("it is no rebuild of SQLite's"),
+        copy: Err("the engine is not SQLite"),
     })
 }
 
@@ -291,7 +297,7 @@ fn copy_into(node: &SyntaxNode) -> Option<What> {
     Some(What::Insert {
         table: name(&child(&table, SyntaxKind::TABLE_NAME_REF)?)?,
         from: Vec::new(),
-        copy: Err("it is no rebuild of SQLite's"),
+        copy: Err("the engine is not SQLite"),
     })
 }
 

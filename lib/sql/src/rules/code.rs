@@ -6,7 +6,7 @@ pub(super) fn unread(moment: &Moment) -> Option<Loss> {
         return None;
     };
     Some(Loss {
-        subject: (*subject).to_owned(),
+        subject: subject.clone(),
         message: message.clone(),
     })
 }

@@ -27,7 +27,7 @@ pub(super) fn of_insert(
     body: &InsertBody,
 ) -> Result<Copy, &'static str> {
     let InsertBody::Select(query, upsert) = body else {
-        return Err("it copies no row");
+        return Err("the statement copies no row");
     };
     if !or_conflict.is_none_or(stops_at_conflict) {
         return Err("OR IGNORE and OR REPLACE leave rows out");
@@ -36,7 +36,7 @@ pub(super) fn of_insert(
         return Err("ON CONFLICT leaves rows out");
     }
     if with.is_some() || query.with.is_some() {
-        return Err("WITH is not looked into");
+        return Err("the copy has a WITH, which is not looked into");
     }
     let into = into.into_iter().flat_map(|names| names.iter().map(column));
     copy(query, into.collect())
@@ -54,9 +54,9 @@ fn copy(query: &Select, into: Vec<String>) -> Result<Copy, &'static str> {
         window_clause: _,
     } = &query.body.select
     else {
-        return Err("it copies no row");
+        return Err("the statement copies no row");
     };
-    let from = from.as_ref().ok_or("it copies no row")?;
+    let from = from.as_ref().ok_or("the statement copies no row")?;
     if query.body.compounds.is_some() {
         return Err("UNION, EXCEPT and INTERSECT leave rows out");
     }
@@ -73,7 +73,7 @@ fn copy(query: &Select, into: Vec<String>) -> Result<Copy, &'static str> {
         return Err("WHERE leaves rows out");
     }
     let (Some(SelectTable::Table(source, ..)), None) = (from.select, &from.joins) else {
-        return Err("it reads more than one table, which may leave rows out");
+        return Err("the copy reads more than one table");
     };
     for sorted in query.order_by.into_iter().flatten() {
         read_by(&sorted.expr)?;
@@ -163,7 +163,7 @@ pub(super) fn ty(declared: Option<&Type>) -> act::Type {
 /// all, nor of a sort not looked into. An aggregate in a subquery may be the outer query's own
 /// (sqlite.org `lang_aggfunc` does not say so, but SQLite does as the standard says).
 fn read_by(expr: &Expr) -> Result<BTreeSet<String>, &'static str> {
-    const UNKNOWN: &str = "it has an expression that is not looked into";
+    const UNKNOWN: &str = "the copy has an expression that is not looked into";
     let mut columns = BTreeSet::new();
     let mut pending = vec![expr];
     while let Some(expr) = pending.pop() {
@@ -213,13 +213,13 @@ fn read_by(expr: &Expr) -> Result<BTreeSet<String>, &'static str> {
                 let is_safe = is_window(filter_over.as_ref())
                     || filter_over.is_none() && is_scalar(&unquoted(name.0), args.len());
                 if !is_safe {
-                    return Err("it has a function that may make one row of many");
+                    return Err("the copy has a function that may make one row of many");
                 }
                 pending.extend(args);
             }
             Expr::FunctionCallStar { filter_over, .. } => {
                 if !is_window(filter_over.as_ref()) {
-                    return Err("it has a function that may make one row of many");
+                    return Err("the copy has a function that may make one row of many");
                 }
             }
             Expr::Subquery(query) | Expr::Exists(query) => {

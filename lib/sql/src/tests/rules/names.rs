@@ -76,6 +76,41 @@ fn a_name_with_and_without_a_schema_is_one_table() {
 }
 
 #[test]
+fn a_path_that_a_file_sets_is_known() {
+    let old = before(&[
+        ("public", "t", &[("a", "integer")]),
+        ("b", "t", &[("a", "bigint")]),
+    ]);
+    for path in [
+        "SET search_path = b, public;",
+        "SET SCHEMA 'b';",
+        "SELECT pg_catalog.set_config('search_path', 'b', false);",
+    ] {
+        check_on(
+            Postgres,
+            &old,
+            &[&format!(
+                "{path} CREATE TABLE n (a int); DROP TABLE b.n; ALTER TABLE t ALTER a TYPE bigint;"
+            )],
+            &[],
+        );
+    }
+    for path in [
+        "SET search_path = \"$user\", b;",
+        "SET search_path = pg_temp, b;",
+        "SELECT set_config('search_path', a, false) FROM u;",
+        "DO $$ BEGIN SET search_path = b; END $$;",
+    ] {
+        check_on(
+            Postgres,
+            &old,
+            &[&format!("{path} ALTER TABLE t ALTER a TYPE bigint;")],
+            &["1 narrow-type t.a"],
+        );
+    }
+}
+
+#[test]
 fn a_name_means_what_the_path_leads_to() {
     let old = before(&[("b", "t", &[("a", "integer")]), ("a", "u", &[])]);
     let old = Before {

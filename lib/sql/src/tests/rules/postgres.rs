@@ -1,4 +1,5 @@
-use super::{before, check, check_files, check_on};
+use super::{before, check, check_files, check_on, violations};
+use crate::Before;
 use crate::Dialect::Postgres;
 
 #[test]
@@ -46,6 +47,12 @@ fn tables_that_take_rows_from_others_are_not_new() {
     );
     check(
         Postgres,
+        "CREATE TABLE q (a int); ALTER TABLE t ATTACH PARTITION q DEFAULT; \
+         UPDATE t SET a = 1 WHERE a = 2; ALTER TABLE t DETACH PARTITION q; DROP TABLE q;",
+        &["1 drop-table q"],
+    );
+    check(
+        Postgres,
         "CREATE TABLE p (a int); ALTER TABLE t INHERIT p; DROP TABLE p CASCADE;",
         &["1 drop-table p"],
     );
@@ -90,6 +97,18 @@ fn whole_schemas_and_what_is_owned() {
     check(
         Postgres,
         "CREATE SCHEMA s; ALTER TABLE t SET SCHEMA s; DROP SCHEMA s CASCADE;",
+        &["1 drop-schema s"],
+    );
+    check(
+        Postgres,
+        "CREATE SCHEMA s; SET search_path = s; CREATE TABLE k AS SELECT * FROM public.t; \
+         DELETE FROM public.t WHERE id > 0; DROP SCHEMA s CASCADE;",
+        &["1 drop-schema s"],
+    );
+    check(
+        Postgres,
+        "CREATE SCHEMA s; SET ROLE r; CREATE TABLE k AS SELECT * FROM public.t; \
+         DELETE FROM public.t WHERE id > 0; DROP SCHEMA s CASCADE;",
         &["1 drop-schema s"],
     );
     check(
@@ -228,7 +247,7 @@ fn the_type_that_the_database_has_decides() {
     );
     // Under another path it may be the other one.
     check(
-        "SET search_path = shop; ALTER TABLE t ALTER a TYPE bigint;",
+        "SET ROLE other; ALTER TABLE t ALTER a TYPE bigint;",
         &["1 narrow-type t.a"],
     );
 }
@@ -329,7 +348,9 @@ fn statements_within_statements_count() {
         "EXPLAIN (BUFFERS, ANALYZE) DELETE FROM t;",
         &["1 delete-without-where t"],
     );
-    check(Postgres, "EXPLAIN DELETE FROM t;", &[]);
+    for options in ["", "(VERBOSE)", "(ANALYZE false)", "(BUFFERS, ANALYZE OFF)"] {
+        check(Postgres, &format!("EXPLAIN {options} DELETE FROM t;"), &[]);
+    }
     check(
         Postgres,
         "PREPARE p AS DELETE FROM t;",
@@ -364,6 +385,67 @@ fn what_is_only_kept_for_later_loses_nothing() {
          CREATE VIEW v AS SELECT 1;",
         &[],
     );
+}
+
+#[test]
+fn code_that_the_files_keep_runs_where_it_is_set_off() {
+    const F: &str =
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DELETE FROM t; END $$;";
+    for call in [
+        "SELECT f();",
+        "SELECT public.F();",
+        "DO $$ BEGIN PERFORM f(); END $$;",
+        "SELECT a FROM u WHERE f() IS NULL;",
+        "CREATE VIEW v AS SELECT f();",
+        "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f();",
+        "CREATE PROCEDURE p() AS 'SELECT f()' LANGUAGE SQL; CALL p();",
+        "CREATE FUNCTION g() RETURNS void RETURN f(); SELECT g();",
+    ] {
+        check(
+            Postgres,
+            &format!("{F}\n{call}"),
+            &["2 delete-without-where t"],
+        );
+        check_files(Postgres, &[F, call], &["1 delete-without-where t"]);
+    }
+    for (kept, set_off) in [
+        (
+            "CREATE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC DELETE FROM t; END;",
+            "DO $$ BEGIN CALL s.p(); END $$;",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE 'plpgsql' AS 'BEGIN DELETE FROM t; RETURN NEW; END';\
+             CREATE TRIGGER g AFTER INSERT ON u FOR EACH ROW EXECUTE FUNCTION f();",
+            "INSERT INTO u VALUES (1);",
+        ),
+        (
+            "CREATE RULE r AS ON UPDATE TO u DO ALSO DELETE FROM t;",
+            "UPDATE u SET a = 1 WHERE b = 2;",
+        ),
+    ] {
+        check_files(Postgres, &[kept], &[]);
+        check_files(Postgres, &[kept, set_off], &["1 delete-without-where t"]);
+    }
+    // What can't be read counts only if it runs, and what calls itself ends.
+    let python = "CREATE FUNCTION f() RETURNS void LANGUAGE plpython3u AS 'x';";
+    check(Postgres, python, &[]);
+    check(
+        Postgres,
+        &format!("{python} SELECT f();"),
+        &["1 dynamic-sql f()"],
+    );
+    check(
+        Postgres,
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN no sql at all; END $$; SELECT f();",
+        &["1 dynamic-sql f()"],
+    );
+    check(
+        Postgres,
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'SELECT f(); TRUNCATE t'; SELECT f();",
+        &["1 truncate t"],
+    );
+    let found = violations(Postgres, &Before::default(), &[&format!("{F} SELECT f();")]);
+    assert_eq!(found[0][0].message, "every row is deleted, by f()");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-use super::{before, check, check_files, check_on};
+use super::{before, check, check_files, check_on, violations};
+use crate::Before;
 use crate::Dialect::Sqlite;
 
 /// create, copy, drop, rename, with the given copy.
@@ -21,6 +22,12 @@ fn a_rebuild_that_carries_every_row_over_is_no_loss() {
         "INSERT INTO new_x SELECT a, coalesce(b, CAST(a AS text) || 'x') FROM x",
         "INSERT INTO new_x SELECT max(a, 1), CASE WHEN b IS NULL THEN 1 ELSE lower(b) END FROM X",
         "INSERT INTO new_x VALUES (0, 0);\nINSERT INTO new_x SELECT a, b FROM x",
+        "INSERT INTO new_x SELECT * FROM x WHERE true",
+        "INSERT INTO new_x SELECT * FROM x WHERE (1)",
+        "INSERT INTO new_x SELECT a, (SELECT y.c FROM y WHERE y.a = x.a LIMIT 1) FROM x",
+        "INSERT INTO new_x SELECT a, EXISTS (SELECT 1 FROM y) FROM x",
+        "INSERT INTO new_x SELECT row_number() OVER (), sum(b) OVER (ORDER BY a) FROM x",
+        "INSERT INTO new_x SELECT a, likelihood(b, 0.5) FROM x",
     ] {
         check(Sqlite, &rebuild(copy), &[]);
     }
@@ -47,6 +54,9 @@ fn a_rebuild_that_may_lose_rows_drops_the_table() {
         "INSERT INTO new_x SELECT count(*), 1 FROM x",
         "INSERT INTO new_x SELECT a, my_function(b) FROM x",
         "INSERT INTO new_x SELECT a, (SELECT max(x.b)) FROM x",
+        "INSERT INTO new_x SELECT a, (SELECT max(b) FROM y) FROM x",
+        "INSERT INTO new_x SELECT a, b FROM x ORDER BY max(a)",
+        "INSERT INTO new_x SELECT a, b FROM x WHERE a = a",
         "INSERT INTO new_x SELECT * FROM (SELECT * FROM x)",
         "INSERT INTO new_x SELECT * FROM y",
         "INSERT OR IGNORE INTO new_x SELECT * FROM x",
@@ -65,6 +75,80 @@ fn a_rebuild_that_may_lose_rows_drops_the_table() {
             .unwrap()
             + 1;
         check(Sqlite, &sql, &[&format!("{line} drop-table x")]);
+    }
+}
+
+/// Why a rebuild is none.
+#[track_caller]
+fn check_cause(sql: &str, line: u32, why: &str) {
+    let found = violations(Sqlite, &Before::default(), &[sql]);
+    let lost = found[0].iter().find(|lost| lost.rule.id == "drop-table");
+    let cause = lost.and_then(|lost| lost.no_rebuild.as_ref());
+    let cause = cause.map(|cause| (cause.line, cause.why));
+    assert_eq!(cause, Some((line, why)), "{sql}");
+}
+
+#[test]
+fn a_rebuild_whose_new_table_leaves_rows_out_drops_the_table() {
+    let copy = "INSERT INTO n SELECT a FROM x;";
+    for columns in [
+        "a UNIQUE ON CONFLICT IGNORE",
+        "a PRIMARY KEY ON CONFLICT REPLACE",
+        "a NOT NULL ON CONFLICT IGNORE",
+        "a, UNIQUE (a) ON CONFLICT REPLACE",
+        "a, PRIMARY KEY (a) ON CONFLICT IGNORE",
+    ] {
+        let sql =
+            format!("CREATE TABLE n ({columns}); {copy}\nDROP TABLE x; ALTER TABLE n RENAME TO x;");
+        check(Sqlite, &sql, &["2 drop-table x"]);
+        check_cause(&sql, 1, "a constraint of the new table leaves rows out");
+    }
+    check(
+        Sqlite,
+        &format!(
+            "CREATE TABLE n (a UNIQUE ON CONFLICT ABORT, PRIMARY KEY (a) ON CONFLICT FAIL); {copy} \
+             DROP TABLE x; ALTER TABLE n RENAME TO x;"
+        ),
+        &[],
+    );
+    let trigger = "CREATE TRIGGER g BEFORE INSERT ON n BEGIN SELECT RAISE(IGNORE); END;";
+    let rest = "DROP TABLE x; ALTER TABLE n RENAME TO x;";
+    let sql = format!("CREATE TABLE n (a);\n{trigger} {copy} {rest}");
+    check(Sqlite, &sql, &["2 drop-table x"]);
+    check_cause(
+        &sql,
+        2,
+        "a trigger of the new table may change what is copied",
+    );
+    check(
+        Sqlite,
+        &format!("CREATE TABLE n (a); {copy} {trigger} {rest}"),
+        &[],
+    );
+    check(
+        Sqlite,
+        &format!("CREATE VIRTUAL TABLE n USING fts5 (a, content=''); {copy} {rest}"),
+        &["1 drop-table x"],
+    );
+}
+
+#[test]
+fn what_looks_like_a_rebuild_says_why_it_is_none() {
+    for (copy, why) in [
+        (
+            "INSERT INTO new_x SELECT * FROM x WHERE a > 1",
+            "WHERE leaves rows out",
+        ),
+        (
+            "INSERT INTO new_x SELECT count(*), 1 FROM x",
+            "the copy has a function that may make one row of many",
+        ),
+        (
+            "INSERT OR IGNORE INTO new_x SELECT * FROM x",
+            "OR IGNORE and OR REPLACE leave rows out",
+        ),
+    ] {
+        check_cause(&rebuild(copy), 2, why);
     }
 }
 
@@ -311,6 +395,41 @@ fn the_schema_table_is_not_written() {
         Sqlite,
         "UPDATE sqlite_master SET sql = 'x' WHERE name = 'y';",
         &["1 writable-schema sqlite_master"],
+    );
+}
+
+#[test]
+fn a_trigger_of_the_files_runs_with_its_table() {
+    let trigger = "CREATE TRIGGER g AFTER UPDATE ON x BEGIN INSERT INTO z VALUES (1); END; \
+                   CREATE TRIGGER h AFTER INSERT ON z BEGIN DELETE FROM y; END;";
+    check(Sqlite, trigger, &[]);
+    check_files(
+        Sqlite,
+        &[
+            trigger,
+            "SELECT 1;\nUPDATE x SET id = id WHERE id = 1; DROP TRIGGER g;",
+        ],
+        &["2 delete-without-where y"],
+    );
+}
+
+/// SQLite's own: an aggregate of the outer query makes one row of all, wherever it stands.
+#[test]
+fn an_aggregate_makes_one_row_of_all() {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    db.execute_batch(
+        "CREATE TABLE x (a, b); INSERT INTO x VALUES (1, 1), (2, 2); CREATE TABLE y (c)",
+    )
+    .unwrap();
+    let rows = |query: &str| -> usize {
+        let mut statement = db.prepare(query).unwrap();
+        statement.query_map([], |_| Ok(())).unwrap().count()
+    };
+    assert_eq!(rows("SELECT a, (SELECT max(x.b)) FROM x"), 1);
+    assert_eq!(rows("SELECT a, (SELECT max(b) FROM y) FROM x"), 1);
+    assert_eq!(
+        rows("SELECT row_number() OVER (), sum(b) OVER (ORDER BY a) FROM x"),
+        2
     );
 }
 
