@@ -174,7 +174,7 @@ struct Manner {
 fn manner(set: &Set, migration: &Migration) -> Result<Manner, Fault> {
     let script = sql::parse(set.dialect, &migration.up);
     let mut own_transaction = false;
-    for hindered in sql::hindrances(&script, &migration.up) {
+    for hindered in sql::hindrances(&script, &migration.up, records::LEDGER_DEFAULT) {
         match hindered.hindrance {
             Hindrance::EndsTransaction => own_transaction = true,
             Hindrance::CopyFromStdin

@@ -55,6 +55,8 @@ pub struct Plan {
     pub identity: String,
     /// PostgreSQL: the `search_path` in which the files run.
     pub search_path: Option<String>,
+    /// The ledger, which no file may touch.
+    pub ledger: LedgerName,
 }
 
 /// The ledger that the settings name.
@@ -116,6 +118,7 @@ pub fn make(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Pl
         hash,
         identity,
         search_path,
+        ledger: ledger_name(settings)?,
     })
 }
 
@@ -230,7 +233,7 @@ impl Plan {
         for migration in self.pending() {
             let script = sql::parse(dialect, &migration.up);
             let mut found = false;
-            for hindered in sql::hindrances(&script, &migration.up) {
+            for hindered in sql::hindrances(&script, &migration.up, self.ledger.as_str()) {
                 let Some(verdict) = checks::hindrance(&hindered, migration.no_transaction) else {
                     continue;
                 };

@@ -103,11 +103,19 @@ pub(crate) enum What {
         message: String,
     },
     WritableSchema(String),
+    /// PostgreSQL: a system catalog is written by hand.
+    CatalogWrite(Name),
+    /// SQLite: rows that stand in the way of new ones are deleted.
+    ReplaceRows(Name),
     /// Names without a schema are looked for in these schemas from here on; None if they can't be
     /// told.
     SetPath(Option<Vec<String>>),
     /// Names without a schema may mean other tables from here on.
     ForgetPath,
+    RenameSchema {
+        from: String,
+        to: String,
+    },
     /// What was done before may be undone.
     ForgetAll,
     Hindered(Hindrance),
@@ -241,21 +249,6 @@ impl fmt::Display for Type {
 }
 
 impl What {
-    /// Whether it changes what Lockstep keeps in the database: the schema `lockstep` on PostgreSQL,
-    /// tables with the prefix `lockstep_` on SQLite.
-    pub(crate) fn is_on_own_tables(&self) -> bool {
-        match self {
-            What::CreateSchema { schema, .. } | What::DropSchema(schema) => schema == "lockstep",
-            what => what
-                .tables()
-                .into_iter()
-                .any(|name| match name.schema.as_deref() {
-                    Some("main") | None => name.name.starts_with("lockstep_"),
-                    Some(schema) => schema == "lockstep",
-                }),
-        }
-    }
-
     /// The tables that the act changes, by name.
     pub(crate) fn tables(&self) -> Vec<&Name> {
         match self {
@@ -284,6 +277,9 @@ impl What {
             | What::CreateRoutine { .. }
             | What::Call(_)
             | What::SetPath(_)
+            | What::RenameSchema { .. }
+            | What::CatalogWrite(_)
+            | What::ReplaceRows(_)
             | What::ForgetPath
             | What::ForgetAll
             | What::Hindered(_) => Vec::new(),

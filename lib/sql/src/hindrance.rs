@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::Dialect;
-use crate::act::What;
+use crate::own_tables::OwnTables;
 use crate::script::{Script, excerpt};
 
 /// Why a statement can't run in the runner's transaction, or not at all.
@@ -41,15 +41,16 @@ pub struct Hindered {
     pub text: String,
 }
 
-/// All that hinders a script, in order. `sql` is the text that the script was read from.
+/// All that hinders a script, in order. `sql` is the text that the script was read from, `ledger` what
+/// `[migrations] ledger` calls the ledger.
 ///
 /// Code that can't be read (EXECUTE of a text made at run time) may hide more; the rule `dynamic-sql`
 /// reports it.
-pub fn hindrances(script: &Script, sql: &str) -> Vec<Hindered> {
+pub fn hindrances(script: &Script, sql: &str, ledger: &str) -> Vec<Hindered> {
     let mut found: Vec<Hindered> = Vec::new();
     for statement in &script.statements {
         for act in &statement.acts {
-            if let What::Hindered(hindrance) = act.what {
+            if let crate::act::What::Hindered(hindrance) = act.what {
                 found.push(Hindered {
                     line: act.line,
                     hindrance,
@@ -58,14 +59,18 @@ pub fn hindrances(script: &Script, sql: &str) -> Vec<Hindered> {
             }
         }
     }
+    let mut own = OwnTables::of(script.dialect, ledger);
     for statement in &script.statements {
-        if let Some(act) = statement
-            .acts
-            .iter()
-            .find(|act| act.what.is_on_own_tables())
-        {
+        let mut touched = None;
+        for act in &statement.acts {
+            if touched.is_none() && own.is_touched(&act.what) {
+                touched = Some(act.line);
+            }
+            own.follow(&act.what);
+        }
+        if let Some(line) = touched {
             found.push(Hindered {
-                line: act.line,
+                line,
                 hindrance: Hindrance::OwnTables,
                 text: excerpt(sql.get(statement.range.clone()).unwrap_or_default()),
             });

@@ -150,7 +150,9 @@ impl History {
                     known.types.remove(column);
                 }
             }
-            What::Truncate { table, .. } | What::Delete { table, .. } => self.lose(table),
+            What::Truncate { table, .. }
+            | What::Delete { table, .. }
+            | What::ReplaceRows(table) => self.lose(table),
             What::Update { table, columns, .. } => {
                 let fills = |column: &String| self.is_new_column(table, column);
                 if !columns.iter().all(fills) || columns.is_empty() {
@@ -196,7 +198,8 @@ impl History {
                 self.tables
                     .retain(|name, _| name.schema.is_some() || self.names.is_one_schema());
             }
-            What::ForgetAll => {
+            // What was inside has another name now.
+            What::RenameSchema { .. } | What::ForgetAll => {
                 let nothing = Before {
                     search_path: Vec::new(),
                     ..Before::default()
@@ -213,6 +216,7 @@ impl History {
             | What::DropCascade { .. }
             | What::Unread { .. }
             | What::WritableSchema(_)
+            | What::CatalogWrite(_)
             | What::Hindered(_) => (),
         }
     }

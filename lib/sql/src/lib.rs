@@ -14,6 +14,7 @@ mod history;
 mod lex;
 mod lines;
 mod names;
+mod own_tables;
 mod postgres;
 mod rebuild;
 mod rules;

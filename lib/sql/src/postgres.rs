@@ -19,7 +19,7 @@ pub(crate) fn read(source: &Source) -> Script {
     let text = source.sql_only();
     let line_of = |offset: usize| source.lines.at(offset);
     let parse = SourceFile::parse(&text);
-    let mut script = Script::default();
+    let mut script = Script::empty(crate::Dialect::Postgres);
     let mut semicolons = source.lexed.semicolons().peekable();
     let mut first_of_statement = true;
     for error in parse.errors() {

@@ -95,6 +95,13 @@ pub static RULES: &[Rule] = &[
         find: rows::updated,
     },
     Rule {
+        id: "replace-rows",
+        dialects: SQLITE,
+        holds: "no row that may have been there before is replaced",
+        remedy: "write ON CONFLICT … DO UPDATE with the columns that are meant",
+        find: rows::replaced,
+    },
+    Rule {
         id: "drop-schema",
         dialects: POSTGRES,
         holds: "no schema is dropped",
@@ -142,6 +149,13 @@ pub static RULES: &[Rule] = &[
         holds: "the schema table is not written by hand",
         remedy: "rebuild the table: create the new one, copy, drop the old one, rename",
         find: code::writable_schema,
+    },
+    Rule {
+        id: "catalog-write",
+        dialects: POSTGRES,
+        holds: "the system catalogs are not written by hand",
+        remedy: "write the ALTER, CREATE or DROP that is meant",
+        find: code::catalog_written,
     },
 ];
 

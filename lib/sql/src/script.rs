@@ -7,13 +7,14 @@ use crate::lines::Lines;
 use crate::{Dialect, postgres, sqlite};
 
 /// A file, read: its statements in order, and whatever could not be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     /// In the order in which they run.
     pub statements: Vec<Statement>,
     /// What no parser made sense of, one for a line. A caller must not act on a script with errors:
     /// its statements are then a guess.
     pub errors: Vec<SyntaxError>,
+    pub(crate) dialect: Dialect,
     /// Lines for psql or the sqlite3 shell.
     pub(crate) client_commands: Vec<(u32, Range<usize>)>,
 }
@@ -69,9 +70,10 @@ pub fn parse(dialect: Dialect, sql: &str) -> Script {
     let mut script = match depth(dialect, &lexed, sql) {
         Depth::Shallow => read(dialect, &source),
         Depth::Deep => read_with_room(dialect, &source),
-        Depth::Bottomless => refused(format!(
-            "more than {TOKENS_MAX} tokens without a comma or an end"
-        )),
+        Depth::Bottomless => refused(
+            dialect,
+            format!("more than {TOKENS_MAX} tokens without a comma or an end"),
+        ),
     };
     if let Some(error) = &lexed.error {
         // What a parser says about the same place is a consequence.
@@ -115,17 +117,17 @@ fn read_with_room(dialect: Dialect, source: &Source) -> Script {
         match room.spawn_scoped(scope, || read(dialect, source)) {
             Ok(reader) => reader
                 .join()
-                .unwrap_or_else(|_| refused("the parser gave up".to_owned())),
-            Err(error) => refused(format!("no room to read it: {error}")),
+                .unwrap_or_else(|_| refused(dialect, "the parser gave up".to_owned())),
+            Err(error) => refused(dialect, format!("no room to read it: {error}")),
         }
     })
 }
 
 /// A script of which nothing was read.
-fn refused(message: String) -> Script {
+fn refused(dialect: Dialect, message: String) -> Script {
     Script {
         errors: vec![SyntaxError { line: 1, message }],
-        ..Script::default()
+        ..Script::empty(dialect)
     }
 }
 
@@ -175,6 +177,15 @@ impl<'a> Source<'a> {
 }
 
 impl Script {
+    pub(crate) fn empty(dialect: Dialect) -> Script {
+        Script {
+            statements: Vec::new(),
+            errors: Vec::new(),
+            dialect,
+            client_commands: Vec::new(),
+        }
+    }
+
     /// The safety net under the parsers: a token that is in no statement, in a script that is said to
     /// be without errors, is one.
     fn note_unread(&mut self, source: &Source) {

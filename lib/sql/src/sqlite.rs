@@ -2,7 +2,7 @@
 
 use sqlite3_parser::ast::{
     AlterTableBody, Cmd, ColumnConstraint, ColumnDefinition, CreateTableBody, Expr, InsertBody,
-    PragmaBody, QualifiedName, Select, Set, Stmt, TableConstraint, TriggerCmd,
+    PragmaBody, QualifiedName, ResolveType, Select, Set, Stmt, TableConstraint, TriggerCmd,
 };
 use sqlite3_parser::lexer::sql::{Error, Parser};
 use sqlite3_parser::{Bump, FallibleIterator as _};
@@ -28,7 +28,7 @@ pub(crate) fn read(source: &Source) -> Script {
         .tokens()
         .filter(|token| token.class != Class::ClientCommand)
         .collect();
-    let mut script = Script::default();
+    let mut script = Script::empty(crate::Dialect::Sqlite);
     let mut next = 0;
     while let Some(first) = tokens.get(next) {
         if first.class == Class::Semicolon {
@@ -214,21 +214,29 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
             where_clause,
             limit,
             ..
-        } => vec![What::Delete {
-            table: table(tbl_name),
-            every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
-        }],
+        } => match column(&tbl_name.name).as_str() {
+            // Counters and statistics, which SQLite makes anew.
+            "sqlite_sequence" | "sqlite_stat1" | "sqlite_stat4" => Vec::new(),
+            _ => vec![What::Delete {
+                table: table(tbl_name),
+                every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
+            }],
+        },
         Stmt::Update {
+            or_conflict,
             tbl_name,
             sets,
             where_clause,
             limit,
             ..
-        } => vec![What::Update {
-            table: table(tbl_name),
-            every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
-            columns: set_columns(sets),
-        }],
+        } => {
+            let update = What::Update {
+                table: table(tbl_name),
+                every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
+                columns: set_columns(sets),
+            };
+            replacing(*or_conflict, update)
+        }
         Stmt::Insert {
             with,
             or_conflict,
@@ -244,11 +252,12 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
             if let Some(with) = with {
                 from.extend(with.ctes.iter().flat_map(|cte| select::tables(cte.select)));
             }
-            vec![What::Insert {
+            let insert = What::Insert {
                 table: table(tbl_name),
                 from,
                 copy: copy::of_insert(with.as_ref(), *or_conflict, columns.as_ref(), body),
-            }]
+            };
+            replacing(*or_conflict, insert)
         }
         Stmt::Pragma(name, body) => {
             let value = body.as_ref().map(|body| match body {
@@ -271,6 +280,17 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
         | Stmt::Savepoint(_)
         | Stmt::Select(_) => Vec::new(),
     }
+}
+
+/// A statement, and before it that it deletes the rows that stand in its way if it does.
+fn replacing(or_conflict: Option<ResolveType>, what: What) -> Vec<What> {
+    let replaced = what.tables().into_iter().cloned().map(What::ReplaceRows);
+    let mut acts: Vec<What> = match or_conflict {
+        Some(ResolveType::Replace) => replaced.collect(),
+        _ => Vec::new(),
+    };
+    acts.push(what);
+    acts
 }
 
 fn alter(name: &QualifiedName, body: &AlterTableBody) -> What {

@@ -8,7 +8,7 @@ use tests::own_tables::Engine;
 use crate::support::Place;
 
 /// Statements that break one rule, on a table that no pending file made.
-const LOSSES: [(&str, Engine, &str); 19] = [
+const LOSSES: [(&str, Engine, &str); 21] = [
     ("drop-table", Engine::Sqlite, "DROP TABLE users"),
     ("drop-table", Engine::Postgres, "DROP TABLE users"),
     (
@@ -48,6 +48,16 @@ const LOSSES: [(&str, Engine, &str); 19] = [
         "update-without-where",
         Engine::Postgres,
         "UPDATE users SET age = 0",
+    ),
+    (
+        "replace-rows",
+        Engine::Sqlite,
+        "INSERT OR REPLACE INTO users (id) VALUES (1)",
+    ),
+    (
+        "catalog-write",
+        Engine::Postgres,
+        "UPDATE pg_attribute SET attisdropped = true WHERE attname = 'age'",
     ),
     ("drop-schema", Engine::Postgres, "DROP SCHEMA shop"),
     ("drop-database", Engine::Postgres, "DROP DATABASE shop"),

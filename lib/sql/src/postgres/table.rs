@@ -8,6 +8,30 @@ use crate::Dialect::Postgres;
 use crate::act::{Column, CreateTable, Name, What};
 
 pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
+    let mut acts = of_statement(node);
+    let writes: Vec<What> = acts.iter().filter_map(catalog_write).collect();
+    acts.extend(writes);
+    acts
+}
+
+/// A statement that writes rows of a system catalog. Names that begin with `pg_` are looked for there
+/// first.
+fn catalog_write(what: &What) -> Option<What> {
+    let (What::Insert { table, .. }
+    | What::Update { table, .. }
+    | What::Delete { table, .. }
+    | What::Truncate { table, .. }) = what
+    else {
+        return None;
+    };
+    let is_catalog = match table.schema.as_deref() {
+        Some(schema) => matches!(schema, "pg_catalog" | "information_schema"),
+        None => table.name.starts_with("pg_"),
+    };
+    is_catalog.then(|| What::CatalogWrite(table.clone()))
+}
+
+fn of_statement(node: &SyntaxNode) -> Vec<What> {
     use SyntaxKind::*;
     match node.kind() {
         CREATE_TABLE | CREATE_TABLE_AS => create_table(node).into_iter().collect(),
@@ -15,7 +39,7 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
         ALTER_TABLE => altered(node).map(What::Touch).into_iter().collect(),
         DROP_COLUMN | ALTER_COLUMN | ADD_COLUMN | RENAME_COLUMN | TABLE_RENAME_TO | SET_SCHEMA
         | ATTACH_PARTITION | INHERIT_TABLE => alter_table(node).into_iter().collect(),
-        ALTER_TYPE => drop_attribute(node),
+        ALTER_TYPE => alter_type(node),
         DROP_TABLE => named(node, TABLE_NAME_REF).map(What::DropTable).collect(),
         TRUNCATE => truncate(node),
         DELETE => delete(node).into_iter().collect(),
@@ -34,9 +58,7 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
             })
             .into_iter()
             .collect(),
-        ALTER_SCHEMA if descendants(node, SCHEMA_RENAME_TO).next().is_some() => {
-            vec![What::ForgetAll]
-        }
+        ALTER_SCHEMA => rename_schema(node).into_iter().collect(),
         DROP_SCHEMA => children(node, SCHEMA_REF)
             .map(|schema| What::DropSchema(identifier(&schema)))
             .collect(),
@@ -191,15 +213,29 @@ fn alter_table(action: &SyntaxNode) -> Option<What> {
 }
 
 /// A composite type's attribute is a column of every table that has a column of the type.
-fn drop_attribute(node: &SyntaxNode) -> Vec<What> {
-    let Some(ty) = child(node, SyntaxKind::TYPE_NAME_REF).and_then(|ty| name(&ty)) else {
+fn alter_type(node: &SyntaxNode) -> Vec<What> {
+    use SyntaxKind::*;
+    let Some(ty) = child(node, TYPE_NAME_REF).and_then(|ty| name(&ty)) else {
         return Vec::new();
     };
-    descendants(node, SyntaxKind::DROP_ATTRIBUTE)
-        .filter_map(|drop| child(&drop, SyntaxKind::COMPOSITE_FIELD_REF))
-        .map(|field| What::DropColumn {
-            table: ty.clone(),
-            column: identifier(&field),
+    let attribute = |action: &SyntaxNode| Some(identifier(&child(action, COMPOSITE_FIELD_REF)?));
+    let actions = child(node, ALTER_TYPE_ATTRIBUTE_ACTION_LIST);
+    let actions = actions.iter().flat_map(SyntaxNode::children);
+    actions
+        .filter_map(|action| {
+            Some(match action.kind() {
+                DROP_ATTRIBUTE => What::DropColumn {
+                    table: ty.clone(),
+                    column: attribute(&action)?,
+                },
+                ALTER_ATTRIBUTE => What::ChangeType {
+                    table: ty.clone(),
+                    column: attribute(&action)?,
+                    to: types::of(&action).unwrap_or_else(types::unknown),
+                    plain: true,
+                },
+                _ => return None,
+            })
         })
         .collect()
 }
@@ -221,6 +257,15 @@ fn delete(node: &SyntaxNode) -> Option<What> {
 }
 
 fn update(node: &SyntaxNode) -> Option<What> {
+    Some(What::Update {
+        table: target(node)?,
+        every_row: every_row(node),
+        columns: set_columns(node),
+    })
+}
+
+/// The columns that a SET clause gives values.
+fn set_columns(node: &SyntaxNode) -> Vec<String> {
     use SyntaxKind::*;
     let list = child(node, SET_CLAUSE).and_then(|set| child(&set, SET_COLUMN_LIST));
     let sets = list.iter().flat_map(SyntaxNode::children);
@@ -228,14 +273,10 @@ fn update(node: &SyntaxNode) -> Option<What> {
         Some(list) => children(&list, COLUMN_TARGET).collect::<Vec<_>>(),
         None => children(&set, COLUMN_TARGET).collect(),
     });
-    Some(What::Update {
-        table: target(node)?,
-        every_row: every_row(node),
-        columns: targets
-            .filter_map(|target| child(&target, COLUMN_NAME_REF))
-            .map(|column| identifier(&column))
-            .collect(),
-    })
+    targets
+        .filter_map(|target| child(&target, COLUMN_NAME_REF))
+        .map(|column| identifier(&column))
+        .collect()
 }
 
 fn target(node: &SyntaxNode) -> Option<Name> {
@@ -250,29 +291,57 @@ fn every_row(node: &SyntaxNode) -> bool {
     condition.is_none_or(|condition| expr::always_true(&condition))
 }
 
-/// A MERGE whose join condition holds for every pair deletes or updates whatever there is.
+/// A MERGE deletes or updates every row if its join condition holds for every pair, if it is about rows
+/// without a match, or if it joins the table with all of itself; in all three unless a condition of its
+/// own says which rows.
 fn merge(node: &SyntaxNode) -> Vec<What> {
     use SyntaxKind::*;
     let Some(table) = child(node, TABLE_RELATION_NAME).and_then(|table| name(&table)) else {
         return Vec::new();
     };
-    let on = descendants(node, ON_CLAUSE)
-        .next()
+    let using = child(node, USING_ON_CLAUSE);
+    let on = using
+        .as_ref()
+        .and_then(|using| child(using, ON_CLAUSE))
         .and_then(|on| on.first_child());
-    let every_row = on.is_some_and(|condition| expr::always_true(&condition));
+    let matches_all = on.is_some_and(|condition| expr::always_true(&condition))
+        || using.is_some_and(|using| {
+            sources(&using)
+                .iter()
+                .any(|source| source.name == table.name)
+                && descendants(&using, WHERE_CLAUSE).next().is_none()
+        });
     let mut acts = vec![What::Touch(table.clone())];
-    if descendants(node, MERGE_DELETE).next().is_some() {
-        acts.push(What::Delete {
-            table: table.clone(),
-            every_row,
-        });
-    }
-    if descendants(node, MERGE_UPDATE).next().is_some() {
-        acts.push(What::Update {
-            table,
-            every_row,
-            columns: Vec::new(),
-        });
+    for when in node.children() {
+        let every_row = match when.kind() {
+            MERGE_WHEN_MATCHED => matches_all,
+            MERGE_WHEN_NOT_MATCHED_SOURCE => true,
+            MERGE_WHEN_NOT_MATCHED_TARGET => false,
+            _ => continue,
+        };
+        let condition = child(&when, MERGE_CONDITION).and_then(|own| own.first_child());
+        let every_row =
+            every_row && condition.is_none_or(|condition| expr::always_true(&condition));
+        if has(&when, MERGE_DELETE) {
+            acts.push(What::Delete {
+                table: table.clone(),
+                every_row,
+            });
+        }
+        if let Some(update) = child(&when, MERGE_UPDATE) {
+            acts.push(What::Update {
+                table: table.clone(),
+                every_row,
+                columns: set_columns(&update),
+            });
+        }
+        if has(&when, MERGE_INSERT) {
+            acts.push(What::Insert {
+                table: table.clone(),
+                from: sources(node),
+                copy: Err("the engine is not SQLite"),
+            });
+        }
     }
     acts
 }
@@ -298,6 +367,14 @@ fn copy_into(node: &SyntaxNode) -> Option<What> {
         table: name(&child(&table, SyntaxKind::TABLE_NAME_REF)?)?,
         from: Vec::new(),
         copy: Err("the engine is not SQLite"),
+    })
+}
+
+fn rename_schema(node: &SyntaxNode) -> Option<What> {
+    let to = child(node, SyntaxKind::SCHEMA_RENAME_TO)?;
+    Some(What::RenameSchema {
+        from: identifier(&child(node, SyntaxKind::SCHEMA_REF)?),
+        to: identifier(&child(&to, SyntaxKind::SCHEMA)?),
     })
 }
 

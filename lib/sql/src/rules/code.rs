@@ -20,3 +20,13 @@ pub(super) fn writable_schema(moment: &Moment) -> Option<Loss> {
         message: "an error in the schema table makes the database unreadable".to_owned(),
     })
 }
+
+pub(super) fn catalog_written(moment: &Moment) -> Option<Loss> {
+    let What::CatalogWrite(table) = moment.what else {
+        return None;
+    };
+    Some(Loss {
+        subject: table.to_string(),
+        message: "what a catalog says decides what every table holds".to_owned(),
+    })
+}

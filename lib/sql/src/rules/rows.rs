@@ -71,3 +71,16 @@ pub(super) fn updated(moment: &Moment) -> Option<Loss> {
         },
     })
 }
+
+/// A row that is replaced loses the columns that the statement does not name, and what refers to it.
+pub(super) fn replaced(moment: &Moment) -> Option<Loss> {
+    let What::ReplaceRows(table) = moment.what else {
+        return None;
+    };
+    (!moment.history.is_new(table)).then(|| Loss {
+        subject: table.to_string(),
+        message:
+            "rows with the same key are deleted, with the columns that the new ones do not name"
+                .to_owned(),
+    })
+}

@@ -98,7 +98,7 @@ fn read_every_way(dialect: Dialect, sql: &str) {
         assert!(sql.get(statement.range.clone()).is_some(), "{sql:?}");
         assert!(statement.line >= 1);
     }
-    hindrances(&script, sql);
+    hindrances(&script, sql, "lockstep");
     tables_touched(&script);
     violations(dialect, &Before::default(), &[sql, sql]);
     directives(dialect, sql);

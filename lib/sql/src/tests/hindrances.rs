@@ -6,9 +6,14 @@ mod engines;
 /// `expected` is "line hindrance" for each.
 #[track_caller]
 fn check(dialect: Dialect, sql: &str, expected: &[&str]) {
+    check_with("lockstep", dialect, sql, expected);
+}
+
+#[track_caller]
+fn check_with(ledger: &str, dialect: Dialect, sql: &str, expected: &[&str]) {
     let script = parse(dialect, sql);
     assert!(script.errors.is_empty(), "{sql:?}: {:?}", script.errors);
-    let found: Vec<String> = hindrances(&script, sql)
+    let found: Vec<String> = hindrances(&script, sql, ledger)
         .iter()
         .map(|found| format!("{} {:?}", found.line, found.hindrance))
         .collect();
@@ -23,6 +28,8 @@ fn a_change_of_what_the_guards_stand_on_is_seen() {
         "DROP TABLE lockstep_schema",
         "INSERT INTO LOCKSTEP_environment (id) VALUES (1)",
         "ALTER TABLE lockstep_environment RENAME TO other",
+        "CREATE TRIGGER g AFTER INSERT ON lockstep_migrations BEGIN SELECT 1; END",
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE lockstep_environment SET protected = 0; END",
     ] {
         check(Sqlite, sql, &["1 OwnTables"]);
     }
@@ -32,9 +39,40 @@ fn a_change_of_what_the_guards_stand_on_is_seen() {
         "DROP SCHEMA lockstep CASCADE",
         "DO $$ BEGIN DELETE FROM lockstep.environment; END $$",
         "CREATE TABLE lockstep.x (i int)",
+        "CREATE VIEW v AS SELECT * FROM lockstep.environment",
+        "CREATE RULE r AS ON INSERT TO lockstep.migrations DO INSTEAD NOTHING",
+        "CREATE RULE r AS ON INSERT TO t DO ALSO DELETE FROM lockstep.migrations",
+        "CREATE TRIGGER g BEFORE INSERT ON lockstep.migrations EXECUTE FUNCTION f()",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DELETE FROM lockstep.migrations'",
+        "ALTER SCHEMA lockstep RENAME TO other",
+        "ALTER SCHEMA other RENAME TO lockstep",
+        "ALTER TABLE t SET SCHEMA lockstep",
+        "CREATE INDEX i ON lockstep.migrations (version)",
+        "SET search_path = lockstep; DELETE FROM migrations WHERE version = '1'",
+        "SET SCHEMA 'lockstep'; UPDATE environment SET protected = false WHERE id = 1",
+        "SELECT set_config('search_path', 'lockstep', true); DROP TABLE schema",
+        "SELECT set_config('search_path', a, true) FROM t; DROP TABLE migrations",
     ] {
         check(Postgres, sql, &["1 OwnTables"]);
     }
+    // The ledger under its own name; the mark keeps its place.
+    for (dialect, sql) in [
+        (Postgres, "DELETE FROM shop.migrations WHERE version = '1'"),
+        (Postgres, "DROP SCHEMA shop CASCADE"),
+        (Postgres, "DROP TABLE lockstep.environment"),
+        (Postgres, "SET search_path = shop; DROP TABLE schema"),
+        (Sqlite, "DELETE FROM shop_migrations WHERE version = '1'"),
+        (Sqlite, "DROP TABLE lockstep_environment"),
+    ] {
+        check_with("shop", dialect, sql, &["1 OwnTables"]);
+    }
+    check_with("shop", Postgres, "DELETE FROM shop.orders WHERE a = 1", &[]);
+    check_with("shop", Sqlite, "DELETE FROM shop_orders WHERE a = 1", &[]);
+    check(
+        Postgres,
+        "SET search_path = shop; DROP TABLE migrations; CREATE VIEW v AS SELECT 1",
+        &[],
+    );
     check(
         Sqlite,
         "INSERT INTO t SELECT name FROM lockstep_environment",
@@ -149,7 +187,7 @@ fn other_hindrances_are_seen() {
 #[test]
 fn the_text_of_a_hindrance_is_one_short_line() {
     let sql = "CREATE INDEX CONCURRENTLY\n  i ON t (a_rather_long_column_name, another_one, and_one_more);";
-    let found = hindrances(&parse(Postgres, sql), sql);
+    let found = hindrances(&parse(Postgres, sql), sql, "lockstep");
     assert_eq!(
         found[0].text,
         "CREATE INDEX CONCURRENTLY i ON t (a_rather_long_column_name,…"

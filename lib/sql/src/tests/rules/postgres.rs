@@ -77,6 +77,52 @@ fn tables_that_take_rows_from_others_are_not_new() {
 }
 
 #[test]
+fn catalogs_are_not_written() {
+    for (sql, table) in [
+        (
+            "UPDATE pg_attribute SET attisdropped = true WHERE attname = 'a'",
+            "pg_attribute",
+        ),
+        (
+            "DELETE FROM pg_catalog.pg_class WHERE oid = 1",
+            "pg_catalog.pg_class",
+        ),
+        ("INSERT INTO pg_enum VALUES (1)", "pg_enum"),
+        (
+            "DO $$ BEGIN UPDATE pg_index SET indisvalid = false WHERE indexrelid = 1; END $$",
+            "pg_index",
+        ),
+    ] {
+        check(Postgres, sql, &[&format!("1 catalog-write {table}")]);
+    }
+    check(Postgres, "DELETE FROM shop.pg_orders WHERE id = 1", &[]);
+    check(Postgres, "INSERT INTO t SELECT oid FROM pg_class", &[]);
+}
+
+#[test]
+fn an_upsert_of_seed_data_is_no_loss() {
+    check(
+        Postgres,
+        "INSERT INTO t (id, a) VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET a = excluded.a;",
+        &[],
+    );
+}
+
+#[test]
+fn the_type_of_an_attribute_is_a_columns() {
+    let before = before(&[("public", "c", &[("a", "numeric(10,2)"), ("b", "integer")])]);
+    check_on(
+        Postgres,
+        &before,
+        &[
+            "ALTER TYPE c ALTER ATTRIBUTE a TYPE numeric(10,0) CASCADE, ALTER ATTRIBUTE b TYPE bigint, \
+           ALTER ATTRIBUTE a SET DATA TYPE text;",
+        ],
+        &["1 narrow-type c.a"],
+    );
+}
+
+#[test]
 fn whole_schemas_and_what_is_owned() {
     check(Postgres, "DROP SCHEMA s CASCADE;", &["1 drop-schema s"]);
     check(
@@ -364,6 +410,30 @@ fn statements_within_statements_count() {
     check(
         Postgres,
         "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE;",
+        &[],
+    );
+    let merge =
+        |rest: &str, expected: &[&str]| check(Postgres, &format!("MERGE INTO t {rest};"), expected);
+    let by_source = "USING s ON t.a = s.a WHEN NOT MATCHED BY SOURCE";
+    merge(
+        &format!("{by_source} THEN DELETE"),
+        &["1 delete-without-where t"],
+    );
+    merge(
+        &format!("{by_source} THEN UPDATE SET a = 1"),
+        &["1 update-without-where t"],
+    );
+    merge(&format!("{by_source} AND t.b = 2 THEN DELETE"), &[]);
+    merge(
+        "USING (SELECT id FROM t) s ON t.id = s.id WHEN MATCHED THEN DELETE",
+        &["1 delete-without-where t"],
+    );
+    merge(
+        "USING (SELECT id FROM t WHERE a = 1) s ON t.id = s.id WHEN MATCHED THEN DELETE",
+        &[],
+    );
+    merge(
+        "USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.b WHEN NOT MATCHED THEN INSERT VALUES (1)",
         &[],
     );
     check(

@@ -434,6 +434,32 @@ fn an_aggregate_makes_one_row_of_all() {
 }
 
 #[test]
+fn replaced_rows_lose_what_is_not_named() {
+    for sql in [
+        "INSERT OR REPLACE INTO x (id) SELECT id FROM x;",
+        "REPLACE INTO x (id) VALUES (1);",
+        "UPDATE OR REPLACE x SET id = 1 WHERE id = 2;",
+    ] {
+        check(Sqlite, sql, &["1 replace-rows x"]);
+        check(Sqlite, &format!("CREATE TABLE x (id UNIQUE); {sql}"), &[]);
+    }
+    for sql in [
+        "INSERT INTO x (id, a) VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET a = excluded.a;",
+        "INSERT OR IGNORE INTO x (id) VALUES (1);",
+        "INSERT OR ABORT INTO x (id) VALUES (1);",
+    ] {
+        check(Sqlite, sql, &[]);
+    }
+}
+
+#[test]
+fn what_sqlite_keeps_for_itself_is_no_data() {
+    for table in ["sqlite_sequence", "sqlite_stat1", "main.sqlite_stat4"] {
+        check(Sqlite, &format!("DELETE FROM {table};"), &[]);
+    }
+}
+
+#[test]
 fn what_is_only_kept_for_later_loses_nothing() {
     check(
         Sqlite,
