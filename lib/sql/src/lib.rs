@@ -22,6 +22,7 @@ mod script;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod truth;
 mod unfold;
 
 pub use before::{Before, Table, search_path};

@@ -2,7 +2,7 @@
 
 use sqlite3_parser::ast::{
     AlterTableBody, Cmd, ColumnConstraint, ColumnDefinition, CreateTableBody, Expr, InsertBody,
-    PragmaBody, QualifiedName, ResolveType, Select, Set, Stmt, TableConstraint, TriggerCmd,
+    Limit, PragmaBody, QualifiedName, ResolveType, Select, Set, Stmt, TableConstraint, TriggerCmd,
 };
 use sqlite3_parser::lexer::sql::{Error, Parser};
 use sqlite3_parser::{Bump, FallibleIterator as _};
@@ -219,7 +219,7 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
             "sqlite_sequence" | "sqlite_stat1" | "sqlite_stat4" => Vec::new(),
             _ => vec![What::Delete {
                 table: table(tbl_name),
-                every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
+                every_row: every_row(where_clause.as_ref(), *limit),
             }],
         },
         Stmt::Update {
@@ -232,7 +232,7 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
         } => {
             let update = What::Update {
                 table: table(tbl_name),
-                every_row: limit.is_none() && where_clause.as_ref().is_none_or(always_true),
+                every_row: every_row(where_clause.as_ref(), *limit),
                 columns: set_columns(sets),
             };
             replacing(*or_conflict, update)
@@ -280,6 +280,10 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
         | Stmt::Savepoint(_)
         | Stmt::Select(_) => Vec::new(),
     }
+}
+
+fn every_row(condition: Option<&Expr>, limit: Option<&Limit>) -> bool {
+    condition.is_none_or(always_true) && !limit.is_some_and(expr::limits)
 }
 
 /// A statement, and before it that it deletes the rows that stand in its way if it does.

@@ -7,7 +7,7 @@ use sqlite3_parser::ast::{
     ResolveType, ResultColumn, Select, SelectTable, Type, With,
 };
 
-use super::expr::surely_true;
+use super::expr::{limits, surely_true};
 use super::name::{column, table, unquoted};
 use crate::act::{self, Copy, Value};
 
@@ -60,7 +60,7 @@ fn copy(query: &Select, into: Vec<String>) -> Result<Copy, &'static str> {
     if query.body.compounds.is_some() {
         return Err("UNION, EXCEPT and INTERSECT leave rows out");
     }
-    if query.limit.is_some() {
+    if query.limit.is_some_and(limits) {
         return Err("LIMIT leaves rows out");
     }
     if distinctness.is_some() {

@@ -1,6 +1,7 @@
-use sqlite3_parser::ast::{Expr, Literal, Operator, UnaryOperator};
+use sqlite3_parser::ast::{Expr, Limit, Literal, OneSelect, Operator, Select, UnaryOperator};
 
-use super::name::unquoted;
+use super::name::{column, unquoted};
+use crate::truth::{Comparison, Value, and, compare, is_same_column, or};
 
 /// Whether a condition holds for every row by its very text: `1`, `TRUE`, `1 = 1`, `id = id`. What
 /// only the data could tell is not looked for.
@@ -19,39 +20,92 @@ pub(super) fn surely_true(condition: &Expr) -> bool {
     })
 }
 
+/// Whether a LIMIT leaves rows out: one below zero is none.
+pub(super) fn limits(limit: &Limit) -> bool {
+    !matches!(value(&limit.expr), Some(Value::Number(number)) if number < 0.0)
+        || limit.offset.is_some()
+}
+
 fn constant(condition: &Expr) -> Option<bool> {
     match condition {
-        Expr::Literal(Literal::Numeric(number)) => {
-            number.parse::<f64>().ok().map(|number| number != 0.0)
-        }
-        Expr::Literal(Literal::Keyword(word)) => boolean(word),
-        Expr::Id(id) => boolean(id.0),
-        Expr::Name(name) => boolean(name.0),
         Expr::Parenthesized(inner) => match inner.as_slice() {
             [inner] => constant(inner),
             _ => None,
         },
         Expr::Unary(UnaryOperator::Not, inner) => constant(inner).map(|value| !value),
-        Expr::Binary(left, operator, right) => match operator {
-            Operator::Or => match (constant(left), constant(right)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            },
-            Operator::And => match (constant(left), constant(right)) {
-                (Some(true), Some(true)) => Some(true),
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                _ => None,
-            },
-            Operator::Equals | Operator::Is => same(left, right),
-            Operator::NotEquals | Operator::IsNot => match (left, right) {
-                (Expr::Literal(_), Expr::Literal(_)) => same(left, right).map(|same| !same),
-                _ => None,
-            },
+        Expr::IsNull(inner) => compare(&value(inner)?, Comparison::Is, &Value::Null),
+        Expr::NotNull(inner) => compare(&value(inner)?, Comparison::IsNot, &Value::Null),
+        Expr::Exists(query) => is_one_row(query).then_some(true),
+        Expr::Binary(left, Operator::Or, right) => or(
+            or(constant(left), constant(right)),
+            is_null_or_not(left, right).then_some(true),
+        ),
+        Expr::Binary(left, Operator::And, right) => and(constant(left), constant(right)),
+        Expr::Binary(left, operator, right) => {
+            compare(&value(left)?, comparison(*operator)?, &value(right)?)
+        }
+        condition => match value(condition)? {
+            Value::Bool(value) => Some(value),
+            Value::Number(number) => Some(number != 0.0),
+            Value::Text(text) => Some(leading_number(&text) != 0.0),
+            Value::Null | Value::Column { .. } => None,
+        },
+    }
+}
+
+fn comparison(operator: Operator) -> Option<Comparison> {
+    Some(match operator {
+        Operator::Equals => Comparison::Equal,
+        Operator::NotEquals => Comparison::NotEqual,
+        Operator::Less => Comparison::Less,
+        Operator::LessEquals => Comparison::LessOrEqual,
+        Operator::Greater => Comparison::Greater,
+        Operator::GreaterEquals => Comparison::GreaterOrEqual,
+        Operator::Is => Comparison::Is,
+        Operator::IsNot => Comparison::IsNot,
+        _ => return None,
+    })
+}
+
+fn value(expr: &Expr) -> Option<Value> {
+    match expr {
+        Expr::Parenthesized(inner) => match inner.as_slice() {
+            [inner] => value(inner),
             _ => None,
         },
+        Expr::Literal(Literal::Null) => Some(Value::Null),
+        Expr::Literal(Literal::Numeric(text)) => number(text).map(Value::Number),
+        Expr::Literal(Literal::String(text)) => Some(Value::Text(text_of(text))),
+        Expr::Literal(Literal::Keyword(word)) => boolean(word).map(Value::Bool),
+        Expr::Unary(UnaryOperator::Negative, inner) => match value(inner)? {
+            Value::Number(number) => Some(Value::Number(-number)),
+            _ => None,
+        },
+        Expr::Unary(UnaryOperator::Positive, inner) => value(inner),
+        Expr::Id(id) => Some(named(id.0)),
+        Expr::Name(name) => Some(named(name.0)),
+        Expr::Qualified(table, name) | Expr::DoublyQualified(_, table, name) => {
+            Some(Value::Column {
+                table: Some(column(table)),
+                name: column(name),
+            })
+        }
+        Expr::Binary(..) | Expr::IsNull(_) | Expr::NotNull(_) | Expr::Unary(..) => {
+            constant(expr).map(Value::Bool)
+        }
         _ => None,
     }
+}
+
+/// A column, or one of the two words for truth.
+fn named(text: &str) -> Value {
+    boolean(text).map_or_else(
+        || Value::Column {
+            table: None,
+            name: unquoted(text),
+        },
+        Value::Bool,
+    )
 }
 
 fn boolean(word: &str) -> Option<bool> {
@@ -64,20 +118,77 @@ fn boolean(word: &str) -> Option<bool> {
     }
 }
 
-fn same(left: &Expr, right: &Expr) -> Option<bool> {
-    match (left, right) {
-        (Expr::Literal(Literal::Null), _) | (_, Expr::Literal(Literal::Null)) => None,
-        (Expr::Literal(Literal::Numeric(left)), Expr::Literal(Literal::Numeric(right))) => {
-            Some(left.parse::<f64>().ok()? == right.parse::<f64>().ok()?)
+fn number(text: &str) -> Option<f64> {
+    let text = text.replace('_', "");
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        // Every digit but zero makes it another number than zero.
+        Some(digits) => u64::from_str_radix(digits, 16)
+            .ok()
+            .map(|number| number as f64),
+        None => text.parse().ok(),
+    }
+}
+
+/// The text of a string literal, in its own case.
+fn text_of(literal: &str) -> String {
+    let inner = literal
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    inner.unwrap_or(literal).replace("''", "'")
+}
+
+/// The number that a text begins with, as SQLite takes it for a condition; 0 if there is none.
+fn leading_number(text: &str) -> f64 {
+    let text = text.trim_start();
+    let ends = (0..=text.len())
+        .rev()
+        .filter(|end| text.is_char_boundary(*end));
+    let digits = text.chars().take_while(|c| "+-.eE0123456789".contains(*c));
+    let length = digits.count();
+    ends.filter(|end| *end <= length)
+        .find_map(|end| text[..end].parse().ok())
+        .unwrap_or(0.0)
+}
+
+/// Whether a query surely has a row, as `SELECT 1` has.
+fn is_one_row(query: &Select) -> bool {
+    query.with.is_none()
+        && query.limit.is_none()
+        && query.body.compounds.is_none()
+        && matches!(
+            query.body.select,
+            OneSelect::Select {
+                from: None,
+                where_clause: None,
+                having: None,
+                ..
+            } | OneSelect::Values(_)
+        )
+}
+
+/// What a test for NULL is about, and whether it is to be NULL.
+fn null_test(expr: &Expr) -> Option<(Value, bool)> {
+    match expr {
+        Expr::Parenthesized(inner) => match inner.as_slice() {
+            [inner] => null_test(inner),
+            _ => None,
+        },
+        Expr::IsNull(inner) | Expr::Binary(inner, Operator::Is, Expr::Literal(Literal::Null)) => {
+            Some((value(inner)?, true))
         }
-        (Expr::Literal(left), Expr::Literal(right)) => (left == right).then_some(true),
-        // A column equals itself in every row that has a value: meant as "all".
-        (Expr::Id(left), Expr::Id(right)) => {
-            (unquoted(left.0) == unquoted(right.0)).then_some(true)
-        }
-        (Expr::Qualified(a, b), Expr::Qualified(c, d)) => {
-            (unquoted(a.0) == unquoted(c.0) && unquoted(b.0) == unquoted(d.0)).then_some(true)
+        Expr::NotNull(inner)
+        | Expr::Binary(inner, Operator::IsNot, Expr::Literal(Literal::Null)) => {
+            Some((value(inner)?, false))
         }
         _ => None,
+    }
+}
+
+fn is_null_or_not(left: &Expr, right: &Expr) -> bool {
+    match (null_test(left), null_test(right)) {
+        (Some((left, is_null)), Some((right, other_is_null))) => {
+            is_null != other_is_null && is_same_column(&left, &right)
+        }
+        _ => false,
     }
 }

@@ -271,6 +271,19 @@ fn rows_are_deleted_and_overwritten_with_a_where() {
             " WHERE 1=1 OR id = 2",
             " WHERE NOT false",
             " WHERE t.id = t.id",
+            " WHERE t.id = \"id\"",
+            " WHERE id >= t.id",
+            " WHERE 1 <> 2",
+            " WHERE 2 > 1",
+            " WHERE -1 < 1.5",
+            " WHERE 'a' <> 'b'",
+            " WHERE NOT (1 = 2)",
+            " WHERE true IS true",
+            " WHERE (1 = 1) IS NOT false",
+            " WHERE NULL IS NULL",
+            " WHERE id IS NOT DISTINCT FROM id",
+            " WHERE id IS NULL OR t.id IS NOT NULL",
+            " WHERE EXISTS (SELECT 1)",
         ] {
             check(
                 dialect,
@@ -291,6 +304,13 @@ fn rows_are_deleted_and_overwritten_with_a_where() {
             "a IS NOT NULL",
             "id IN (SELECT 1)",
             "NOT true",
+            "2 < 1",
+            "id <> id",
+            "id IS NOT DISTINCT FROM other",
+            "id IS NULL OR other IS NOT NULL",
+            "NOT (1 <> 2)",
+            "EXISTS (SELECT 1 FROM u)",
+            "EXISTS (SELECT 1 WHERE id = 2)",
         ] {
             check(dialect, &format!("DELETE FROM t WHERE {some};"), &[]);
             check(dialect, &format!("UPDATE t SET a = 1 WHERE {some};"), &[]);
@@ -317,13 +337,43 @@ fn rows_are_deleted_and_overwritten_with_a_where() {
         "DELETE FROM t WHERE 1;",
         &["1 delete-without-where t"],
     );
-    check(Sqlite, "DELETE FROM t WHERE 0;", &[]);
+    for all in [
+        "-1",
+        "+1",
+        "0x1",
+        "'1'",
+        "'2 of them'",
+        "NOT 'a'",
+        "1 LIMIT -1",
+    ] {
+        check(
+            Sqlite,
+            &format!("DELETE FROM t WHERE {all};"),
+            &["1 delete-without-where t"],
+        );
+    }
+    for some in [
+        "0",
+        "0x0",
+        "'a'",
+        "'0.0'",
+        "NULL",
+        "1 LIMIT 5",
+        "1 LIMIT -1 OFFSET 3",
+    ] {
+        check(Sqlite, &format!("DELETE FROM t WHERE {some};"), &[]);
+    }
     check(
         Postgres,
         "DELETE FROM t USING u;",
         &["1 delete-without-where t"],
     );
     check(Postgres, "DELETE FROM t USING u WHERE t.a = u.a;", &[]);
+    check(
+        Postgres,
+        "DELETE FROM t WHERE a ISNULL OR a NOTNULL;",
+        &["1 delete-without-where t"],
+    );
     check(
         Postgres,
         "UPDATE t SET a = u.a FROM u;",
