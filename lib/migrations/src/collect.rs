@@ -240,15 +240,8 @@ impl Collector {
             Kind::File => self.leave_file(entry),
             Kind::Folder(_) if entry.is_hidden() => {}
             Kind::Folder(children) => {
-                let sql = children
-                    .iter()
-                    .find(|child| names::read(&child.name) != Name::Other);
-                if let Some(child) = sql {
-                    let is_foreign = ["up.sql", "down.sql", "migration.sql"]
-                        .iter()
-                        .any(|name| child.name == *name)
-                        || names::layout(&names::read(&child.name)).is_some();
-                    let kind = if is_foreign {
+                if let Some((child, is_migration)) = sql_within(children) {
+                    let kind = if is_migration {
                         ProblemKind::NameUnfit
                     } else {
                         ProblemKind::NameForeign
@@ -331,6 +324,30 @@ impl Collector {
             unusable: self.unusable,
         }
     }
+}
+
+/// An SQL file in a folder or below, and whether it looks like a migration: one that does goes first.
+fn sql_within(entries: &[Entry]) -> Option<(&Entry, bool)> {
+    let found = entries.iter().filter_map(|entry| match &entry.kind {
+        Kind::Folder(children) if !entry.is_hidden() => sql_within(children),
+        Kind::File => match names::read(&entry.name) {
+            Name::Other => None,
+            name => Some((entry, looks_like_migration(&entry.name, &name))),
+        },
+        _ => None,
+    });
+    // Of equals the first.
+    found.reduce(|first, other| if first.1 >= other.1 { first } else { other })
+}
+
+fn looks_like_migration(file: &str, name: &Name) -> bool {
+    matches!(
+        name,
+        Name::Flat { .. }
+            | Name::Direction { up: true, .. }
+            | Name::Versioned { .. }
+            | Name::Sql { begins: true }
+    ) || ["up.sql", "down.sql", "migration.sql"].contains(&file)
 }
 
 /// Most files have no directive, and looking for the word is much faster than reading tokens.

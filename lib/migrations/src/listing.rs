@@ -6,8 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Levels that layouts are told apart by: the folder itself and what is in its folders.
-pub(crate) const LEVELS_DETECTED: usize = 2;
+/// Levels in which migrations are looked for. Layouts are told apart by the first two; deeper ones, a
+/// folder for each year and month, are there to be named.
+pub(crate) const LEVELS_DETECTED: usize = 4;
 /// Flyway and refinery look into folders of any depth. The bound is there to have one.
 pub(crate) const LEVELS_VERSIONED: usize = 64;
 

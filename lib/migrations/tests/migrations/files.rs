@@ -129,7 +129,7 @@ fn sql_files_with_other_names_are_named_and_never_skipped_in_silence() {
             "!names-fit 0002-dash.sql: looks like a migration, but the layout plain has 0001_name.sql",
             "!names-fit 0003_c.SQL: looks like a migration, but the layout plain has 0001_name.sql",
             "!names-fit 9223372036854775808_d.sql: has a version above 9223372036854775807, the largest of a bigint",
-            "?names-fit old: is a folder with SQL files (0000_z.sql), which the layout plain does not read",
+            "!names-fit old: is a folder with SQL files (0000_z.sql), which the layout plain does not read",
             "?names-fit seed.sql: is no migration by its name; the layout plain has 0001_name.sql",
         ]
     );
@@ -140,6 +140,27 @@ fn sql_files_with_other_names_are_named_and_never_skipped_in_silence() {
         .collect();
     assert_eq!(ignored.len(), set.problems.len());
     assert!(ignored.contains(&"seed.sql".to_owned()));
+}
+
+#[test]
+fn a_folder_below_with_migrations_is_no_folder_without_any() {
+    for (file, folder, severity) in [
+        ("2024/0001_a.sql", "2024", '!'),
+        ("2024/01/0001_a.sql", "2024", '!'),
+        ("seeds/users.sql", "seeds", '?'),
+        ("docs/more/users.sql", "docs", '?'),
+    ] {
+        let set = set(&[(file, "SELECT 1;")]);
+        assert_eq!(versions(&set), [""; 0]);
+        let name = file.rsplit('/').next().unwrap();
+        assert_eq!(
+            problems(&set.problems),
+            [format!(
+                "{severity}names-fit {folder}: is a folder with SQL files ({name}), which the layout \
+                 plain does not read"
+            )]
+        );
+    }
 }
 
 #[test]
