@@ -247,11 +247,16 @@ fn adoptable(plan: &Plan, survey: &Survey, through: &str, report: &mut Report) -
 
 /// The canonical version of the dirty row.
 fn resolvable(plan: &Plan, survey: &Survey, version: &str, report: &mut Report) -> Option<String> {
-    let canonical = plan
-        .set
-        .layout
-        .canonical_version(version)
-        .unwrap_or_else(|| version.to_owned());
+    let named = plan.set.position(version);
+    let canonical = match named {
+        Some(at) => plan.set.migrations[at].version.clone(),
+        // Its file may be gone.
+        None => plan
+            .set
+            .layout
+            .canonical_version(version)
+            .unwrap_or_else(|| version.to_owned()),
+    };
     let row = survey.rows().iter().find(|row| row.version == canonical);
     match row {
         Some(row) if row.state == RowState::Started => {

@@ -31,22 +31,27 @@ pub struct Set {
     pub(crate) unusable: BTreeSet<String>,
 }
 
+fn without_ending(file: &Path) -> Option<&str> {
+    let stem = file.to_str()?.strip_suffix(".sql")?;
+    Some(stem.strip_suffix(".up").unwrap_or(stem))
+}
+
 impl Set {
     /// Index of the migration that a person means: by a version written in any way that
-    /// [`Layout::canonical_version`] takes, or by its file or its folder.
+    /// [`Layout::canonical_version`] takes, by its file or its folder, with any path before it, or by
+    /// the file's name without its ending.
     pub fn position(&self, written: &str) -> Option<usize> {
         let canonical = self.layout.canonical_version(written);
         let is_meant = |migration: &Migration| {
+            // A flat file's parent is the empty path, which nobody means.
+            let folder = migration.file.parent();
+            let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
             Some(&migration.version) == canonical.as_ref()
-                || migration.file == Path::new(written)
-                || migration.file.parent() == Some(Path::new(written))
+                || Path::new(written).ends_with(&migration.file)
+                || folder.is_some_and(|folder| Path::new(written).ends_with(folder))
+                || without_ending(&migration.file) == Some(written)
         };
-        // A flat file's parent is the empty path, which nobody means.
-        let is_named = !written.is_empty();
-        self.migrations
-            .iter()
-            .position(is_meant)
-            .filter(|_| is_named)
+        self.migrations.iter().position(is_meant)
     }
 
     /// Where a file named relative to the folder is found from the working directory. Also how it

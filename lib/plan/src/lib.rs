@@ -144,14 +144,13 @@ impl Plan {
 
     /// Reports everything that stands against running the plan, and what was looked at.
     pub fn report(&self, dialect: Dialect, survey: &Survey, report: &mut Report) {
-        if self.set.migrations.is_empty() {
-            report.warned(
-                &FOLDER_FILLED,
-                self.set.dir.display().to_string(),
-                "there is no migration in it",
-            );
+        let folder = self.set.dir.display().to_string();
+        if !self.set.migrations.is_empty() {
+            report.held(&FOLDER_FILLED, folder);
+        } else if self.set.problems.iter().any(Problem::is_failure) {
+            report.skipped(&FOLDER_FILLED, folder, "none of its files can be used");
         } else {
-            report.held(&FOLDER_FILLED, self.set.dir.display().to_string());
+            report.warned(&FOLDER_FILLED, folder, "there is no migration in it");
         }
         self.report_adoption(survey, report);
         let problems: Vec<&Problem> = self

@@ -92,6 +92,9 @@ pub fn parse(dialect: Dialect, sql: &str) -> Script {
     script.note_unread(&source);
     script.errors.sort_by_key(|error| error.line);
     script.errors.dedup_by_key(|error| error.line);
+    for error in &mut script.errors {
+        error.name_invisible(sql);
+    }
     script.client_commands = lexed
         .lexemes
         .iter()
@@ -217,6 +220,29 @@ impl Script {
                 });
                 return;
             }
+        }
+    }
+}
+
+impl SyntaxError {
+    /// Names a character that nobody sees in the message, nor in an editor.
+    fn name_invisible(&mut self, sql: &str) {
+        const INVISIBLE: [(char, &str); 6] = [
+            ('\u{feff}', "a byte order mark"),
+            ('\u{a0}', "a no-break space"),
+            ('\u{200b}', "a zero-width space"),
+            ('\u{200c}', "a zero-width non-joiner"),
+            ('\u{200d}', "a zero-width joiner"),
+            ('\u{2060}', "a word joiner"),
+        ];
+        let sql = crate::without_byte_order_mark(sql);
+        let line = usize::try_from(self.line).unwrap_or(1).saturating_sub(1);
+        let text = sql.split('\n').nth(line).unwrap_or_default();
+        let found = INVISIBLE.iter().find(|(char, _)| text.contains(*char));
+        if let Some((char, name)) = found {
+            let code = u32::from(*char);
+            self.message
+                .push_str(&format!("; the line has {name} (U+{code:04X}) in it"));
         }
     }
 }

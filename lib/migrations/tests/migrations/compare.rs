@@ -301,7 +301,18 @@ fn versions_are_found_as_people_write_them() {
     assert_eq!(set.position("0002"), Some(1));
     assert_eq!(set.position("2"), Some(1));
     assert_eq!(set.position("4"), None);
-    assert_eq!(set.position("0002_b.sql"), Some(1));
+    for file in [
+        "0002_b.sql",
+        "0002_b",
+        "migrations/0002_b.sql",
+        "./migrations/0002_b.sql",
+        "/srv/app/migrations/0002_b.sql",
+    ] {
+        assert_eq!(set.position(file), Some(1), "{file}");
+    }
+    for file in ["", "migrations", "2_b", "0002_b.sq", "0002_b.sql/x"] {
+        assert_eq!(set.position(file), None, "{file}");
+    }
     assert_eq!(set.position("b"), None);
     assert_eq!(set.position(""), None);
 }

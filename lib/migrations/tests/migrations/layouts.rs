@@ -178,6 +178,10 @@ fn diesel() {
     );
     assert_eq!(set.position("2024-01-01-000000"), Some(1));
     assert_eq!(set.position("2024-01-01-000000_create_users"), Some(1));
+    assert_eq!(
+        set.position("migrations/2024-01-01-000000_create_users/"),
+        Some(1)
+    );
 }
 
 #[test]

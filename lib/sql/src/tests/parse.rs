@@ -182,3 +182,29 @@ fn client_lines_and_copy_data_are_no_sql() {
     );
     check(Sqlite, ".mode it's\nSELECT 1;", &["2 Query SELECT 1"], &[]);
 }
+
+#[test]
+fn a_character_that_nobody_sees_is_named() {
+    for (sql, said) in [
+        (
+            "SELECT 1;\n\u{feff}SELEC 2;",
+            "; the line has a byte order mark (U+FEFF) in it",
+        ),
+        (
+            "SELECT 1;\nSELEC\u{a0}T 2;",
+            "; the line has a no-break space (U+00A0) in it",
+        ),
+        ("\u{feff}SELECT 1;\nfoo bar;", ""),
+        ("\u{feff}foo bar;", ""),
+    ] {
+        for dialect in [Sqlite, Postgres] {
+            let errors = parse(dialect, sql).errors;
+            let message = errors.first().map(|error| error.message.as_str());
+            let message = message.unwrap_or_default();
+            match said {
+                "" => assert!(!message.is_empty() && !message.contains("U+"), "{message}"),
+                said => assert!(message.ends_with(said), "{dialect:?} {sql:?} {errors:?}"),
+            }
+        }
+    }
+}
