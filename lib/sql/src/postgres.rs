@@ -7,6 +7,7 @@ use crate::script::{Kind, Script, Source, Statement, SyntaxError, excerpt};
 
 mod block;
 mod expr;
+mod fault;
 mod hinder;
 mod routine;
 mod table;
@@ -99,6 +100,9 @@ impl Reader {
                 continue;
             }
             let line = (scope.line_of)(tree::start(&node));
+            if let Some(fault) = fault::of(&node) {
+                self.error(line, near(&node.to_string(), 0, fault));
+            }
             let kept = routine::definition(&node, scope);
             let runs = kept.is_none();
             let whats = kept.unwrap_or_else(|| {

@@ -208,3 +208,52 @@ fn a_character_that_nobody_sees_is_named() {
         }
     }
 }
+
+#[test]
+fn what_the_server_refuses_is_a_fault() {
+    let server = tests::postgres_server::Server::shared();
+    let mut db = server.connect(&server.create_database());
+    for (sql, said) in [
+        (
+            "ALTER TABLE t",
+            "near \"ALTER TABLE t\": ALTER TABLE says no action",
+        ),
+        (
+            "ALTER TABLE IF EXISTS t",
+            "near \"ALTER TABLE IF EXISTS t\": ALTER TABLE says no action",
+        ),
+        (
+            "DROP TABLE",
+            "near \"DROP TABLE\": DROP TABLE names no table",
+        ),
+        ("COPY t", "near \"COPY t\": COPY says neither FROM nor TO"),
+        (
+            "CREATE TABLE t (a int(11))",
+            "near \"int(11)\": the type takes no number in parentheses",
+        ),
+        (
+            "ALTER TABLE t ADD a Bigint(20)",
+            "near \"Bigint(20)\": the type takes no number in parentheses",
+        ),
+    ] {
+        let errors = parse(Postgres, sql).errors;
+        assert_eq!(
+            errors.first().map(|error| error.message.as_str()),
+            Some(said)
+        );
+        let refused = db.batch_execute(sql).unwrap_err();
+        assert_eq!(
+            refused.code(),
+            Some(&postgres::error::SqlState::SYNTAX_ERROR),
+            "{sql}: {refused:?}"
+        );
+    }
+    for sql in [
+        "CREATE TABLE t (a varchar(11), b numeric(8,2), c timestamp(3), d bit(3), e float(3))",
+        "COPY t TO '/a'; COPY (SELECT 1) TO '/a'",
+        "ALTER TABLE t RENAME TO u; ALTER TABLE t OWNER TO o; ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE t SET SCHEMA s; ALTER TABLE ALL IN TABLESPACE a SET TABLESPACE b",
+    ] {
+        assert_eq!(parse(Postgres, sql).errors, [], "{sql}");
+    }
+}
