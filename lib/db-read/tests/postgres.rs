@@ -71,6 +71,33 @@ fn a_survey_has_the_search_path_that_files_would_run_in() {
 }
 
 #[test]
+fn a_role_with_a_schema_of_its_own_runs_files_there() {
+    let server = Server::shared();
+    let database = server.create_database();
+    let role = format!("role_of_{database}");
+    let mut owner = server.connect(&database);
+    owner
+        .batch_execute(&format!("CREATE ROLE \"{role}\" LOGIN PASSWORD 'pw'"))
+        .unwrap();
+    let url = format!(
+        "postgres://{role}:pw@127.0.0.1:{}/{database}",
+        server.port()
+    );
+    let (target, _) = Target::parse(&url, Path::new("/")).unwrap();
+    let path = || {
+        let mut session = Session::open(&target, &Options::new("test")).unwrap();
+        let survey = session.survey(&target, &LedgerName::default()).unwrap();
+        survey.search_path.unwrap()
+    };
+    // Without one, roles share a plan.
+    assert_eq!(path(), "\"$user\", public");
+    owner
+        .batch_execute(&format!("CREATE SCHEMA AUTHORIZATION \"{role}\""))
+        .unwrap();
+    assert_eq!(path(), format!("{role}, public"));
+}
+
+#[test]
 fn facts_are_the_roles_own_and_texts_are_pinned() {
     let server = Server::shared();
     let database = server.create_database();

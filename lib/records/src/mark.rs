@@ -50,7 +50,7 @@ impl SqliteRecords<'_> {
         self.connection
             .query_row(
                 "SELECT name, protected, uuid, endpoint, marked_at, marked_by \
-                 FROM lockstep_environment WHERE id = 1",
+                 FROM main.lockstep_environment WHERE id = 1",
                 [],
                 |row| {
                     Ok(Mark {

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use migrations::LedgerRow;
+use postgres::types::Type;
 use settings::PostgresTarget;
 
 use crate::{
-    Error, ForeignLedger, Mark, Place, PostgresRecords, RecordedSchema, SqliteRecords, server,
+    Error, ForeignLedger, LEDGER_DEFAULT, Mark, Place, PostgresRecords, RecordedSchema,
+    SqliteRecords, server,
 };
 
 /// Tables that a message names before it says "and more".
@@ -31,7 +33,8 @@ pub struct Survey {
     pub tables_recorded: Option<usize>,
     /// Ledgers that other tools keep here.
     pub foreign: Vec<ForeignLedger>,
-    /// PostgreSQL: the role's own `search_path`, in which files run.
+    /// PostgreSQL: the role's own `search_path`, in which files run, with its own schema in the
+    /// place of `$user` where it has one.
     pub search_path: Option<String>,
 }
 
@@ -134,12 +137,20 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
     /// When one of the records can't be read.
     pub fn survey(&mut self, target: &PostgresTarget, answered: &str) -> Result<Survey, Error> {
         const WHAT: &str = "the session's search_path";
-        // Not the current setting: a session that only reads has set its own.
+        // Not the current setting: a session that only reads has set its own. `$user` leads
+        // somewhere only where the role has a schema of its name; then two roles with one setting
+        // run a file in two schemas. Of our own schemas deploy-db takes it out.
+        let own = [LEDGER_DEFAULT, self.ledger.as_str()];
         let rows = self
             .client
             .query_typed(
-                "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'",
-                &[],
+                "SELECT CASE WHEN n.nspname IS NULL THEN s.reset_val ELSE pg_catalog.replace(\
+                    s.reset_val, '\"$user\"', pg_catalog.quote_ident(n.nspname)) END \
+                 FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_namespace n \
+                    ON n.nspname OPERATOR(pg_catalog.=) current_user \
+                    AND NOT (n.nspname OPERATOR(pg_catalog.=) ANY ($1)) \
+                 WHERE s.name = 'search_path'",
+                &[(&own.as_slice(), Type::NAME_ARRAY)],
             )
             .map_err(server(WHAT))?;
         let tables = self.tables(TABLES_NAMED_MAX)?;
