@@ -9,22 +9,33 @@ fn deployed(place: Place) -> Place {
     place
 }
 
+/// SQL that no parser sees before it runs: it is put together then.
+fn unseen(sql: &str) -> String {
+    let mut text = sql.replace('\'', "''");
+    for (whole, parts) in [
+        ("mi", "m' || 'i"),
+        ("nm", "n' || 'm"),
+        ("lock", "lo' || 'ck"),
+    ] {
+        text = text.replace(whole, parts);
+    }
+    format!("DO $do$ BEGIN EXECUTE '{text}'; END $do$;")
+}
+
 #[test]
 fn no_way_to_the_ledger_is_committed_on_postgres() {
     let ways = [
-        "SET search_path = lockstep;\nDELETE FROM migrations WHERE version = '1';",
-        "SELECT set_config('search_path', 'lockstep', false);\nDELETE FROM migrations;",
-        "SET search_path = lockstep;\nUPDATE migrations SET name = 'b';",
-        "SET search_path = lockstep;\nUPDATE migrations SET sha256_tokens = NULL;",
-        "SET search_path = lockstep;\n\
-         INSERT INTO migrations SELECT 7, '7', name, sha256, sha256_tokens, state, applied_at, \
-            duration_ms, applied_by, run_id, because FROM migrations;",
-        "DO $$ BEGIN EXECUTE 'DELETE FROM lock' || 'step.migrations'; END $$;",
-        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS \
-            $$ BEGIN EXECUTE 'DELETE FROM lock' || 'step.migrations'; END $$;\nSELECT f();",
+        "DELETE FROM lockstep.migrations WHERE version = '1'",
+        "UPDATE lockstep.migrations SET name = 'b'",
+        "UPDATE lockstep.migrations SET sha256_tokens = NULL",
+        "INSERT INTO lockstep.migrations SELECT 7, '7', name, sha256, sha256_tokens, state, \
+            applied_at, duration_ms, applied_by, run_id, because FROM lockstep.migrations",
+        "CREATE RULE r AS ON INSERT TO a DO ALSO DELETE FROM lockstep.migrations; \
+         INSERT INTO a VALUES (1)",
     ];
     for way in ways {
         let place = deployed(Place::postgres());
+        let way = unseen(way);
         place.file("2_b.sql", format!("CREATE TABLE b (x int);\n{way}\n"));
         let before = place.rows("SELECT m::text FROM lockstep.migrations m");
         place
@@ -40,14 +51,28 @@ fn no_way_to_the_ledger_is_committed_on_postgres() {
 }
 
 #[test]
+fn of_a_long_ledger_the_end_and_the_number_of_rows_are_held() {
+    let place = Place::postgres();
+    for version in 1..=502 {
+        place.file(&format!("{version}_a.sql"), "SELECT 1;");
+    }
+    place.deployed();
+    for way in [
+        "DELETE FROM lockstep.migrations WHERE position = 1",
+        "UPDATE lockstep.migrations SET name = 'b' WHERE position = 400",
+    ] {
+        place.file("503_b.sql", unseen(way));
+        place.deploy().is(1, "no").says("the ledger was changed");
+        assert_eq!(place.ledger().len(), 502);
+    }
+}
+
+#[test]
 fn a_ledger_of_another_name_is_held_too() {
     let place = Place::postgres();
     place.toml("ledger = \"billing\"\n");
     let place = deployed(place);
-    place.file(
-        "2_b.sql",
-        "SET search_path = billing;\nDELETE FROM migrations;\n",
-    );
+    place.file("2_b.sql", unseen("DELETE FROM billing.migrations"));
     place.deploy().is(1, "no").says("the ledger was changed");
     assert_eq!(place.rows("SELECT version FROM billing.migrations"), ["1"]);
 }
@@ -56,20 +81,21 @@ fn a_ledger_of_another_name_is_held_too() {
 fn outside_a_transaction_such_a_file_stays_dirty() {
     let ways = [
         (
-            "SET search_path = lockstep;\nDELETE FROM migrations WHERE version = '1';",
+            "DELETE FROM lockstep.migrations WHERE version = '1'",
             "every statement ran, but the ledger was changed",
         ),
         (
-            "SET search_path = lockstep;\nUPDATE environment SET name = 'other';",
+            "UPDATE lockstep.environment SET name = 'other'",
             "every statement ran, but it changed the database's mark",
         ),
         (
-            "DO $$ BEGIN EXECUTE 'SELECT pg_advisory_un' || 'lock_all()'; END $$;",
+            "SELECT pg_advisory_unlock_all()",
             "every statement ran, but this session does not hold the deployment lock",
         ),
     ];
     for (way, message) in ways {
         let place = deployed(Place::postgres());
+        let way = unseen(way);
         place.file("2_b.sql", format!("-- lockstep: no-transaction\n{way}\n"));
         place.deploy().is(6, "yes").says(message);
         assert_eq!(place.ledger().last().unwrap(), "2!");
@@ -82,11 +108,11 @@ fn a_ledger_that_changes_in_the_last_commit_is_told() {
     // It does its work when the row of its own file is written, after everything was compared.
     place.file(
         "2_b.sql",
-        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-            EXECUTE 'DELETE FROM lock' || 'step.migrations WHERE position = 1'; \
-            RETURN NULL; END $$;\n\
-         SET search_path = lockstep, public;\n\
-         CREATE TRIGGER t AFTER INSERT ON migrations EXECUTE FUNCTION f();\n",
+        unseen(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                DELETE FROM lockstep.migrations WHERE position = 1; RETURN NULL; END $$; \
+             CREATE TRIGGER t AFTER INSERT ON lockstep.migrations EXECUTE FUNCTION f()",
+        ),
     );
     place
         .deploy()
@@ -100,8 +126,7 @@ fn a_row_that_a_rule_swallows_is_told_as_that() {
     let place = deployed(Place::postgres());
     place.file(
         "2_b.sql",
-        "SET search_path = lockstep;\n\
-         CREATE RULE r AS ON INSERT TO migrations DO INSTEAD NOTHING;\n",
+        unseen("CREATE RULE r AS ON INSERT TO lockstep.migrations DO INSTEAD NOTHING"),
     );
     place
         .deploy()

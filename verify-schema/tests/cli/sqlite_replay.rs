@@ -152,18 +152,15 @@ fn the_ledgers_order_counts_and_not_the_names() {
 
 #[test]
 fn no_replay_reaches_a_file() {
-    for (sql, said) in [
-        ("ATTACH 'other.db' AS o", "it can't be run here"),
-        (
-            "-- lockstep: no-transaction\nVACUUM INTO 'copy.db'",
-            "authorization denied",
-        ),
+    for sql in [
+        "ATTACH 'other.db' AS o",
+        "-- lockstep: no-transaction\nVACUUM INTO 'copy.db'",
     ] {
         let place = Place::new();
         place.migrations(&[("0001_t.sql", "CREATE TABLE t (a)"), ("0002_file.sql", sql)]);
         place.sqlite("CREATE TABLE t (a)");
         place.sqlite(&place.ledger(Engine::Sqlite));
-        place.run(&REPLAY).exits(1).says(said);
+        place.run(&REPLAY).exits(1).says("it can't be run here");
         assert_eq!(place.names(), ["app.db", "migrations"]);
     }
 }

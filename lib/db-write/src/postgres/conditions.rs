@@ -4,7 +4,7 @@ use migrations::LedgerRow;
 use postgres::GenericClient;
 use postgres::types::{ToSql, Type};
 
-use crate::writer::ledger_digest;
+use crate::writer::{LEDGER_ROWS_COMPARED, ledger_digest};
 use crate::{NewMark, Options};
 
 /// One of [`Conditions`].
@@ -16,7 +16,7 @@ pub(super) enum Condition {
     Lock,
     /// The database carries the mark that the guards judged.
     Mark,
-    /// The ledger has the rows that were read and written, and no others.
+    /// The ledger has as many rows as were read and written, and the last ones are those.
     Ledger,
 }
 
@@ -30,8 +30,8 @@ pub(super) struct Conditions {
     /// Its key; no session has a lock that none was taken of.
     lock: Option<Option<i64>>,
     mark: Option<NewMark>,
-    /// [`ledger_digest`] of its rows.
-    ledger: Option<String>,
+    /// How many rows it has, and their [`ledger_digest`].
+    ledger: Option<(i64, String)>,
 }
 
 impl Conditions {
@@ -51,7 +51,8 @@ impl Conditions {
     }
 
     pub(super) fn after_rows(mut self, rows: &[LedgerRow]) -> Conditions {
-        self.ledger = Some(ledger_digest(rows));
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        self.ledger = Some((count, ledger_digest(rows)));
         self
     }
 
@@ -86,16 +87,19 @@ impl Conditions {
             );
             conditions.push((Condition::Mark, sql));
         }
-        if let Some(digest) = &self.ledger {
+        if let Some((count, digest)) = &self.ledger {
             let digest = add(digest, Type::TEXT);
+            let count = add(count, Type::INT8);
+            let table = options.ledger.postgres_table("migrations");
             // In one piece, so that the rows need not be sent.
             let sql = format!(
                 "(SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(\
                     coalesce(pg_catalog.string_agg(pg_catalog.concat_ws(' ', l.position, \
                         l.version, l.name, l.sha256, l.sha256_tokens, l.state), \
                         pg_catalog.chr(10) ORDER BY l.position), ''), 'UTF8')), 'hex') \
-                 FROM {} l) OPERATOR(pg_catalog.=) {digest}",
-                options.ledger.postgres_table("migrations")
+                 FROM (SELECT * FROM {table} ORDER BY position DESC LIMIT {LEDGER_ROWS_COMPARED}) l) \
+                    OPERATOR(pg_catalog.=) {digest} \
+                 AND (SELECT pg_catalog.count(*) FROM {table}) OPERATOR(pg_catalog.=) {count}"
             );
             conditions.push((Condition::Ledger, sql));
         }

@@ -16,7 +16,7 @@ use super::foreign_keys::Violations;
 use super::tables::{self, NewRow};
 use super::{SqliteWriter, holders};
 use crate::error::{ledger_moved, sqlite_class, sqlite_code, sqlite_remedy, sqlite_words, stopped};
-use crate::writer::{LastRow, millis, row_of};
+use crate::writer::{LEDGER_ROWS_COMPARED, LastRow, millis, row_of};
 use crate::{Applied, ApplyError, Cause};
 
 /// How often a migration that found the database locked is tried again.
@@ -267,6 +267,9 @@ impl SqliteWriter {
                 "it changed the database's mark, on which every guard stands",
             )
             .remedy("leave the mark to mark-db"));
+        }
+        if ledger.len() > LEDGER_ROWS_COMPARED {
+            return self.ends_with(ledger.last());
         }
         let found = self.records().ledger().map_err(|error| {
             if self.options.stop.asked() {
