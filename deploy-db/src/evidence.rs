@@ -55,7 +55,7 @@ pub(crate) fn demand(
     let changed = last_change(chain, &plan.identity);
     verified(chain, changed, plan, report);
     let max_age = max_age.unwrap_or(MAX_AGE_DEFAULT);
-    snapshot(chain, changed, plan, max_age, Timestamp::now(), report);
+    snapshot(chain, changed, plan, max_age, contract::timestamp(), report);
 }
 
 /// The last line of a run that changed this target's rows or migrations, or may have: what was
@@ -169,8 +169,8 @@ fn snapshot(
         .as_str()
         .and_then(|text| text.parse().ok());
     let Some(age) = completed
-        .map(|at| now.duration_since(at))
-        .and_then(|age| Duration::try_from(age).ok())
+        .and_then(|at| u64::try_from(now.as_millisecond() - at.as_millisecond()).ok())
+        .map(Duration::from_millis)
     else {
         report.broken(
             &SNAPSHOT_TAKEN,

@@ -483,7 +483,13 @@ fn answer_panic(context: &PanicContext, info: &std::panic::PanicHookInfo<'_>) {
 /// The current time, RFC 3339 in UTC with milliseconds.
 // Display and not strftime, whose formatting machinery is 35 KiB in every program.
 pub fn now() -> String {
-    format!("{:.3}", jiff::Timestamp::now())
+    format!("{:.3}", timestamp())
+}
+
+/// The current time.
+// Not Timestamp::now, which brings 110 KiB for what it says of a clock before the year -9999.
+pub fn timestamp() -> jiff::Timestamp {
+    jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default()
 }
 
 fn millis(since: Instant) -> u64 {

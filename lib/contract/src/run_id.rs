@@ -6,7 +6,7 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     if getrandom::fill(&mut bytes).is_err() {
         // Only a kernel without getrandom(2) in a sandbox without /dev/urandom. Uniqueness on this
         // machine is all that is needed of these bytes; none of them is a secret.
-        let now = jiff::Timestamp::now().as_nanosecond().to_le_bytes();
+        let now = crate::run::timestamp().as_nanosecond().to_le_bytes();
         let pid = std::process::id().to_le_bytes();
         for (byte, seed) in bytes.iter_mut().zip(now.iter().chain(&pid).cycle()) {
             *byte = *seed;
@@ -26,7 +26,7 @@ pub fn run_id() -> String {
 
 /// A name that no other run has.
 pub fn new_run_id() -> String {
-    let now = format!("{:.0}", jiff::Timestamp::now()).replace(['-', ':'], "");
+    let now = format!("{:.0}", crate::run::timestamp()).replace(['-', ':'], "");
     format!("{now}-{}", crate::evidence::hex(&random_bytes::<4>()))
 }
 
