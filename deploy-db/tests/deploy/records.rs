@@ -214,6 +214,26 @@ fn the_schema_table_does_not_lose_mark_and_ledger() {
 }
 
 #[test]
+fn what_leads_to_the_records_from_an_earlier_file_is_no_way_either() {
+    for (table, update, code) in [
+        ("lockstep_environment", "UPDATE alias SET protected = 1;", 1),
+        ("lockstep_migrations", "UPDATE alias SET name = 'b';", 6),
+    ] {
+        let place = deployed(Place::sqlite());
+        // Made by hand, so that no file of the deployment says how.
+        place.execute(&format!(
+            "PRAGMA writable_schema = ON; \
+             INSERT INTO sqlite_schema SELECT 'table', 'alias', 'alias', rootpage, \
+                replace(sql, name, 'alias') FROM sqlite_schema WHERE name = '{table}'; \
+             PRAGMA writable_schema = RESET"
+        ));
+        place.file("2_b.sql", update);
+        let ran = place.deploy();
+        ran.is(code, if code == 1 { "no" } else { "yes" });
+    }
+}
+
+#[test]
 fn the_schema_table_may_be_written_where_that_is_meant() {
     let place = deployed(Place::sqlite());
     place.file(

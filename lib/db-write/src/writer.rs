@@ -207,8 +207,8 @@ impl LastRow {
     }
 }
 
-/// How many of the ledger's rows, the last ones, are compared before another is written. All of
-/// them would make the time of a deployment grow by the square of its files; the whole ledger is
+/// How many of the ledger's rows, the last ones, PostgreSQL compares before another is written. All
+/// of them would make the time of a deployment grow by the square of its files; the whole ledger is
 /// compared after the run.
 pub(crate) const LEDGER_ROWS_COMPARED: usize = 500;
 

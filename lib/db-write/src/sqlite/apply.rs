@@ -16,7 +16,7 @@ use super::foreign_keys::Violations;
 use super::tables::{self, NewRow};
 use super::{SqliteWriter, holders};
 use crate::error::{ledger_moved, sqlite_class, sqlite_code, sqlite_remedy, sqlite_words, stopped};
-use crate::writer::{LEDGER_ROWS_COMPARED, LastRow, millis, row_of};
+use crate::writer::{LastRow, millis, row_of};
 use crate::{Applied, ApplyError, Cause};
 
 /// How often a migration that found the database locked is tried again.
@@ -109,7 +109,8 @@ impl SqliteWriter {
         };
         let named = sql::names(Dialect::Sqlite, &migration.up);
         // The authorizer keeps a file from mark and ledger by name. Only the schema table leads round
-        // it, which a reviewed file may write.
+        // it, which a reviewed file may write; what such a file left behind for later ones shows in
+        // the mark, and in the ledger after the run.
         let own = match named.contains("writable_schema") {
             true => Some(self.own_objects()?),
             false => None,
@@ -139,8 +140,9 @@ impl SqliteWriter {
                 "keep what the table had; if it is meant, name the table in a statement of the file",
             ));
         }
-        if let Some(own) = &own {
-            self.records_are(own, ledger)?;
+        match &own {
+            Some(own) => self.records_are(own, ledger)?,
+            None => self.mark_is_judged()?,
         }
         let applied_at = contract::now();
         let duration_ms = millis(began);
@@ -264,18 +266,7 @@ impl SqliteWriter {
             )
             .remedy("leave the tables of the mark and the ledger as they are"));
         }
-        if let Some(mark) = &self.judged
-            && !tables::has_mark(&self.connection, mark).map_err(|error| self.engine(&error))?
-        {
-            return Err(Cause::new(
-                Class::Fail,
-                "it changed the database's mark, on which every guard stands",
-            )
-            .remedy("leave the mark to mark-db"));
-        }
-        if ledger.len() > LEDGER_ROWS_COMPARED {
-            return self.ends_with(ledger.last());
-        }
+        self.mark_is_judged()?;
         let found = self.records().ledger().map_err(|error| {
             if self.options.stop.asked() {
                 stopped()
@@ -287,6 +278,21 @@ impl SqliteWriter {
             Ok(())
         } else {
             Err(ledger_moved())
+        }
+    }
+
+    fn mark_is_judged(&self) -> Result<(), Cause> {
+        let Some(mark) = &self.judged else {
+            return Ok(());
+        };
+        match tables::has_mark(&self.connection, mark) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Cause::new(
+                Class::Fail,
+                "it changed the database's mark, on which every guard stands",
+            )
+            .remedy("leave the mark to mark-db")),
+            Err(error) => Err(self.engine(&error)),
         }
     }
 
