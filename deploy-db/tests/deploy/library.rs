@@ -5,7 +5,7 @@ use std::time::Duration;
 use db_write::{ApplyError, Writer};
 use migrations::{Dialect, Migration};
 
-use crate::place::Place;
+use crate::place::{Place, until};
 
 /// The only migration of a place, with a text that no parser has seen.
 fn migration(place: &Place, version: &str, up: &str) -> Migration {
@@ -136,16 +136,26 @@ fn a_ledger_that_somebody_else_wrote_to_stops_the_next_file() {
 }
 
 #[test]
-fn a_file_that_lets_go_of_the_lock_is_the_last_one() {
+fn a_file_that_lets_go_of_the_lock_is_followed_only_where_nobody_took_it() {
     let place = Place::postgres();
     let mut writer = locked(&place);
     let unlocks = migration(&place, "1", "SELECT pg_advisory_unlock_all();");
     let next = migration(&place, "2", "CREATE TABLE b (x int);");
     let row = writer.apply(&unlocks, &[], &mut |_| {}).unwrap().row;
+    let mut other = place.writer();
+    other.lock(Duration::ZERO, &mut |_| {}).unwrap();
     undone(
         writer.apply(&next, std::slice::from_ref(&row), &mut |_| {}),
-        "does not hold the deployment lock any more",
+        "let go of the deployment lock, and another session has it now",
     );
+    drop(other);
+    let holders = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+        WHERE locktype = 'advisory' AND datname = current_database()";
+    until("the other session's end", || place.rows(holders) == ["0"]);
+    writer.apply(&next, &[row], &mut |_| {}).unwrap();
+    // It holds the lock again.
+    let held = place.writer().lock(Duration::ZERO, &mut |_| {});
+    assert!(held.unwrap_err().to_string().contains("held by"));
 }
 
 #[test]

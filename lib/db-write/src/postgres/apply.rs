@@ -12,7 +12,7 @@ use postgres::{SimpleQueryMessage, SimpleQueryRow};
 use records::PostgresRecords;
 use sql::Dialect;
 
-use super::conditions::{Condition, Conditions, holds_lock};
+use super::conditions::{Condition, Conditions};
 use super::outcome::cause;
 use super::rows::{self, NewRow};
 use super::watcher::Watcher;
@@ -115,12 +115,13 @@ impl PostgresWriter {
             self.make_tables()?;
         }
         let begin = if self.ledger_there { "BEGIN; " } else { "" };
+        // The lock counts how often it was taken. Once more is what can be asked in a moment on a
+        // busy server, whose pg_locks stops all others while it is put together, and it leaves the
+        // lock held also where a file let go of it. The ledger is read after that, in a statement
+        // with a snapshot of its own.
         let sql = format!(
-            "{begin}SELECT s.*, l.position, l.version, l.sha256, l.state \
-             FROM (SELECT pg_catalog.txid_current() AS id, {} AS held) s \
-             LEFT JOIN (SELECT position, version, sha256, state FROM {} \
-                ORDER BY position DESC LIMIT 1) l ON true",
-            holds_lock(key),
+            "{begin}SELECT pg_catalog.txid_current(), pg_catalog.pg_try_advisory_lock({key}); \
+             SELECT position, version, sha256, state FROM {} ORDER BY position DESC LIMIT 1",
             self.options.ledger.postgres_table("migrations"),
         );
         let messages = self
@@ -128,22 +129,22 @@ impl PostgresWriter {
             .client
             .simple_query(&sql)
             .map_err(|error| self.stopped_or("begin the transaction", error))?;
-        let row = messages.iter().find_map(|message| match message {
+        let mut rows = messages.iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        let id = row.and_then(|row| row.get(0)?.parse().ok());
-        let (Some(row), Some(id)) = (row, id) else {
+        let session = rows.next();
+        let Some(id) = session.and_then(|row| row.get(0)?.parse().ok()) else {
             return Err(Cause::new(Class::Error, "cannot read the transaction's id"));
         };
-        if row.get(1) != Some("t") {
+        if session.and_then(|row| row.get(1)) != Some("t") {
             return Err(Cause::new(
                 Class::Fail,
-                "this session does not hold the deployment lock any more",
+                "a file let go of the deployment lock, and another session has it now",
             )
             .remedy(LOCK_REMEDY));
         }
-        if last_row(row) == ledger.last().map(LastRow::of) {
+        if rows.next().and_then(last_row) == ledger.last().map(LastRow::of) {
             Ok(id)
         } else {
             Err(ledger_moved())
@@ -352,9 +353,9 @@ pub(super) fn next(ledger: &[LedgerRow]) -> i64 {
 
 fn last_row(row: &SimpleQueryRow) -> Option<LastRow> {
     Some(LastRow {
-        position: row.get(2)?.parse().ok()?,
-        version: row.get(3)?.to_owned(),
-        sha256: row.get(4)?.to_owned(),
-        state: row.get(5)?.to_owned(),
+        position: row.get(0)?.parse().ok()?,
+        version: row.get(1)?.to_owned(),
+        sha256: row.get(2)?.to_owned(),
+        state: row.get(3)?.to_owned(),
     })
 }

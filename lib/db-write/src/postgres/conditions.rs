@@ -126,7 +126,7 @@ impl Conditions {
 
 /// Whether this very session holds the lock: a pooler that came in between, or a file that let go
 /// of it, would let a second deployment in. classid and objid are the key's halves, unsigned.
-pub(super) fn holds_lock(key: i64) -> String {
+fn holds_lock(key: i64) -> String {
     format!(
         "EXISTS (SELECT 1 FROM pg_catalog.pg_locks \
          WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
