@@ -287,11 +287,39 @@ fn statements_outside_a_transaction_run_one_by_one() {
 }
 
 #[test]
+fn files_prepare_and_deallocate_what_they_like() {
+    let place = Place::postgres();
+    // The driver's own statements are called s0, s1 and so on.
+    let theirs: Vec<String> = (0..40)
+        .map(|number| format!("PREPARE s{number} AS SELECT {number};"))
+        .collect();
+    place
+        .file("1_a.sql", "CREATE TABLE a (x int);")
+        .file("2_b.sql", "CREATE TABLE b (x int);")
+        .file("3_prepares.sql", theirs.join("\n"))
+        .file("4_c.sql", "CREATE TABLE c (x int);")
+        .file("5_deallocates.sql", "DEALLOCATE ALL;")
+        .file("6_d.sql", "CREATE TABLE d (x int);")
+        .file(
+            "7_outside.sql",
+            format!("-- lockstep: no-transaction\n{}", theirs.join("\n")),
+        )
+        .file("8_discards.sql", "DISCARD PLANS;\nDEALLOCATE PREPARE ALL;")
+        .file("9_e.sql", "CREATE TABLE e (x int);");
+    place.deployed();
+    assert_eq!(place.ledger().len(), 9);
+}
+
+#[test]
 fn who_blocks_is_named_and_the_attempts_are_bounded() {
     let place = Place::postgres();
     place.file("1_a.sql", "CREATE TABLE a (x int);");
     place.deployed();
-    place.file("2_b.sql", "ALTER TABLE a ADD y int;");
+    // What is prepared outlives the rollback between the attempts.
+    place.file(
+        "2_b.sql",
+        "PREPARE p AS SELECT 1;\nALTER TABLE a ADD y int;",
+    );
     let mut reader = place.connect_postgres();
     reader
         .batch_execute("SET application_name = 'pg_dump'; BEGIN; LOCK a IN ACCESS SHARE MODE")

@@ -397,3 +397,30 @@ fn a_full_disk_rolls_back() {
     drop(connection);
     drop(mounted);
 }
+
+#[test]
+fn in_a_long_file_the_line_of_an_error_is_told_too() {
+    // Over the length up to which a file is sent whole.
+    let rows: String = (0..2_000)
+        .map(|number| format!("INSERT INTO a VALUES ({number});\n"))
+        .collect();
+    for (last, message) in [
+        ("INSERT INTO a\nVALUES (7);\n", "UNIQUE constraint failed"),
+        (
+            "SELECT 1;\nINSERT INTO nowhere VALUES (1);\n",
+            "no such table",
+        ),
+    ] {
+        let place = Place::sqlite();
+        let sql = format!("CREATE TABLE a (x int UNIQUE);\n{rows}{last}");
+        place.file("1_a.sql", sql);
+        let ran = place.deploy();
+        ran.is(1, "no").says(message);
+        let line = if last.starts_with("SELECT") {
+            2_003
+        } else {
+            2_002
+        };
+        assert_eq!(ran.line(), Some(line), "{last}");
+    }
+}

@@ -238,6 +238,11 @@ pub(crate) fn state_text(state: RowState) -> &'static str {
     }
 }
 
+/// The position after the last row, which was compared with the ledger's own.
+pub(crate) fn next_position(ledger: &[LedgerRow]) -> i64 {
+    ledger.last().map_or(1, |last| last.position + 1)
+}
+
 /// The row that was written for a migration.
 pub(crate) fn row_of(
     migration: &Migration,

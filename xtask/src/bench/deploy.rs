@@ -144,9 +144,14 @@ fn postgres() -> Result<Row, String> {
             },
             &mut || {
                 let database = server.create_database();
+                let url = server.url(&database);
+                let mut mark = program("mark-db", &dir);
+                let named = format!("postgres://{USER}@127.0.0.1:{port}/{database}");
+                mark.args(["--confirm", &named]);
+                once(mark.env("DATABASE_URL", &url).env("LOCKSTEP_ENV", "dev"))?;
                 once(
                     program("deploy-db", &dir)
-                        .env("DATABASE_URL", server.url(&database))
+                        .env("DATABASE_URL", &url)
                         .env("LOCKSTEP_ENV", "dev"),
                 )
             },

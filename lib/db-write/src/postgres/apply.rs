@@ -18,7 +18,7 @@ use super::rows::{self, NewRow};
 use super::watcher::Watcher;
 use super::{PostgresWriter, tables};
 use crate::error::{ledger_moved, stopped};
-use crate::writer::{LastRow, millis, row_of};
+use crate::writer::{LastRow, millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause, Error};
 
 /// How often a migration that timed out on a lock is tried again.
@@ -27,6 +27,8 @@ const LOCK_REMEDY: &str =
     "see whether a file unlocks advisory locks, then run the deployment again";
 /// What completes "cannot" where a file's own SQL failed.
 const FILE: &str = "apply the file";
+/// What a session may have of prepared statements goes, where a file may have made some.
+pub(super) const DEALLOCATE: &str = "DEALLOCATE ALL; ";
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 impl PostgresWriter {
@@ -159,6 +161,10 @@ impl PostgresWriter {
         ledger: &[LedgerRow],
         began: Instant,
     ) -> Result<LedgerRow, Cause> {
+        let reach = Reach::of(migration);
+        if reach.prepared {
+            self.row_insert.forget();
+        }
         let before = self.link.statements_completed();
         if let Err(error) = self.link.client.batch_execute(&migration.up) {
             let done = self.link.statements_completed() - before;
@@ -169,11 +175,12 @@ impl PostgresWriter {
         // Deferred constraints first, while the file's own settings hold. Then the session is made
         // as new inside the transaction: the row below needs the session's own role, and the next
         // file a session without this one's leftovers.
-        let reset = format!("SET CONSTRAINTS ALL IMMEDIATE; {}", self.reset);
+        let deallocate = if reach.prepared { DEALLOCATE } else { "" };
+        let reset = format!("SET CONSTRAINTS ALL IMMEDIATE; {deallocate}{}", self.reset);
         self.client_batch("end the file", &reset)?;
         let applied_at = contract::now();
         let duration_ms = millis(began);
-        let position = next(ledger);
+        let position = next_position(ledger);
         let new = NewRow {
             position,
             state: RowState::Applied,
@@ -184,17 +191,19 @@ impl PostgresWriter {
         let mut conditions = Conditions::default()
             .in_transaction(id)
             .under_mark(self.judged.as_ref());
-        if may_reach_the_ledger(migration) {
+        if reach.ledger {
             conditions = conditions.after_rows(ledger);
         }
-        let written = rows::insert_row(
-            &mut self.link.client,
-            &self.options,
-            migration,
-            &new,
-            &conditions,
-        )
-        .map_err(|error| self.stopped_or("write the ledger's row", error))?;
+        let written = self
+            .row_insert
+            .write(
+                &mut self.link.client,
+                &self.options,
+                migration,
+                &new,
+                &conditions,
+            )
+            .map_err(|error| self.stopped_or("write the ledger's row", error))?;
         if !written {
             return Err(self.why_not_written(&conditions));
         }
@@ -319,24 +328,38 @@ impl PostgresWriter {
     }
 }
 
-/// Whether a file has more than statements that name what they change, which the parser has seen:
-/// code, or another way for names to lead. Comparing the ledger takes a quarter of the time of a
-/// small migration; it is compared after the run in any case, for what was there before the file.
-fn may_reach_the_ledger(migration: &Migration) -> bool {
-    const WAYS: [&str; 10] = [
-        "do",
-        "execute",
-        "call",
-        "select",
-        "perform",
-        "function",
-        "procedure",
-        "trigger",
-        "rule",
-        "search_path",
-    ];
-    let names = sql::names(Dialect::Postgres, &migration.up);
-    WAYS.iter().any(|way| names.contains(*way))
+/// What a file may reach beside what its statements name, which the parser has seen.
+struct Reach {
+    /// The ledger: by code, or by another way for names to lead. Comparing it takes a quarter of
+    /// the time of a small migration; it is compared after the run in any case, for what was there
+    /// before the file.
+    ledger: bool,
+    /// The session's prepared statements, the ledger's own INSERT among them: by name, or by code.
+    prepared: bool,
+}
+
+impl Reach {
+    fn of(migration: &Migration) -> Reach {
+        const CODE: [&str; 9] = [
+            "do",
+            "execute",
+            "call",
+            "select",
+            "perform",
+            "function",
+            "procedure",
+            "trigger",
+            "rule",
+        ];
+        const PREPARED: [&str; 3] = ["prepare", "deallocate", "discard"];
+        let names = sql::names(Dialect::Postgres, &migration.up);
+        let has = |words: &[&str]| words.iter().any(|word| names.contains(*word));
+        let code = has(&CODE);
+        Reach {
+            ledger: code || has(&["search_path"]),
+            prepared: code || has(&PREPARED),
+        }
+    }
 }
 
 /// The line of the statement after `done` others. Few errors of a row name a place in the text.
@@ -344,11 +367,6 @@ fn line_of(migration: &Migration, done: u64) -> Option<u32> {
     let script = sql::parse(Dialect::Postgres, &migration.up);
     let statement = script.statements.get(usize::try_from(done).ok()?)?;
     Some(migration.up_line + statement.line - 1)
-}
-
-/// The position after the last row, which was compared with the ledger's own.
-pub(super) fn next(ledger: &[LedgerRow]) -> i64 {
-    ledger.last().map_or(1, |last| last.position + 1)
 }
 
 fn last_row(row: &SimpleQueryRow) -> Option<LastRow> {

@@ -12,12 +12,12 @@ use postgres::SimpleQueryMessage;
 use sql::Dialect;
 
 use super::PostgresWriter;
-use super::apply::next;
+use super::apply::DEALLOCATE;
 use super::conditions::Conditions;
 use super::outcome::{cause, is_lost};
 use super::rows::{self, NewRow};
 use crate::error::stopped;
-use crate::writer::{millis, row_of};
+use crate::writer::{millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause};
 
 impl PostgresWriter {
@@ -29,8 +29,9 @@ impl PostgresWriter {
     ) -> Result<Applied, ApplyError> {
         let began = Instant::now();
         let applied_at = contract::now();
-        let position = next(ledger);
+        let position = next_position(ledger);
         self.note_start(migration, ledger, &applied_at, say)?;
+        self.row_insert.forget();
         let before = self.invalid_indexes().map_err(ApplyError::Dirty)?;
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
@@ -76,7 +77,7 @@ impl PostgresWriter {
         let cancellable = stop.cancellable();
         let noted = self.begin(ledger).and_then(|id| {
             let new = NewRow {
-                position: next(ledger),
+                position: next_position(ledger),
                 state: RowState::Started,
                 applied_at,
                 duration_ms: 0,
@@ -86,14 +87,16 @@ impl PostgresWriter {
                 .in_transaction(id)
                 .under_mark(self.judged.as_ref())
                 .after_rows(ledger);
-            let written = rows::insert_row(
-                &mut self.link.client,
-                &self.options,
-                migration,
-                &new,
-                &conditions,
-            )
-            .map_err(|error| self.stopped_or("write the ledger's row", error))?;
+            let written = self
+                .row_insert
+                .write(
+                    &mut self.link.client,
+                    &self.options,
+                    migration,
+                    &new,
+                    &conditions,
+                )
+                .map_err(|error| self.stopped_or("write the ledger's row", error))?;
             match written {
                 true => Ok(()),
                 false => Err(self.why_not_written(&conditions)),
@@ -148,7 +151,7 @@ impl PostgresWriter {
             self.client_batch("roll the file's own transaction back", "ROLLBACK")?;
             left.push("left its own transaction open, which was rolled back".to_owned());
         }
-        let reset = self.reset.clone();
+        let reset = format!("{DEALLOCATE}{}", self.reset);
         self.client_batch("make the session as new", &reset)?;
         let now = self.invalid_indexes()?;
         let new: Vec<&str> = now.difference(before).map(String::as_str).collect();

@@ -22,7 +22,7 @@ use settings::PostgresTarget;
 
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
 use conditions::Conditions;
-use rows::NewRow;
+use rows::{NewRow, RowInsert};
 use session::{Backend, Session};
 use watcher::Watcher;
 
@@ -34,6 +34,7 @@ pub(crate) struct PostgresWriter {
     backend: Backend,
     /// What makes the session as new.
     reset: String,
+    row_insert: RowInsert,
     /// The advisory lock that this session holds.
     lock_key: Option<i64>,
     mark_with_first: Option<NewMark>,
@@ -58,6 +59,7 @@ impl PostgresWriter {
             link: session.link,
             backend: session.backend,
             reset: session.reset,
+            row_insert: RowInsert::default(),
             lock_key: None,
             mark_with_first: None,
             judged: None,
@@ -234,6 +236,7 @@ impl Writer for PostgresWriter {
             |transaction, options| {
                 tables::make_ledger(transaction, &options.ledger)?;
                 let last = rows::last_position(transaction, options)?;
+                let mut insert = RowInsert::default();
                 for (position, row) in (last + 1..).zip(rows) {
                     let new = NewRow {
                         position,
@@ -242,7 +245,7 @@ impl Writer for PostgresWriter {
                         duration_ms: 0,
                         because: Some(row.because),
                     };
-                    rows::insert_row(
+                    insert.write(
                         transaction,
                         options,
                         row.migration,

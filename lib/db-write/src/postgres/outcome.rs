@@ -6,6 +6,7 @@ use migrations::LedgerRow;
 use postgres::error::{Severity, SqlState};
 
 use super::PostgresWriter;
+use super::apply::DEALLOCATE;
 use crate::{ApplyError, Cause, Writer as _};
 
 /// Whether the session ended with this error, so that it does not say what became of the
@@ -120,12 +121,15 @@ impl PostgresWriter {
             let _ = self.link.client.batch_execute("ROLLBACK");
             return ApplyError::Unknown(cause);
         }
+        // What was prepared outlives a rollback, and the file may be tried again.
+        self.row_insert.forget();
+        let end = format!("ROLLBACK; {DEALLOCATE}");
         // Twice, because a cancel request may come late and hit the first.
         for _ in 0..2 {
             if self.link.client.is_closed() {
                 break;
             }
-            if self.link.client.batch_execute("ROLLBACK").is_ok() {
+            if self.link.client.batch_execute(&end).is_ok() {
                 return ApplyError::Undone(cause);
             }
         }

@@ -101,12 +101,13 @@ impl Session {
 }
 
 /// Makes the session as new, with our settings: what a file left behind in it (a role, an empty
-/// `search_path` as a dump sets it, a prepared statement) must not reach the next one. Never
-/// DISCARD ALL, which would drop the advisory lock, and nothing that a transaction refuses: it is
-/// sent inside the file's own, so that it is committed with it.
+/// `search_path` as a dump sets it, a cursor) must not reach the next one. Never DISCARD ALL, which
+/// would drop the advisory lock, and nothing that a transaction refuses: it is sent inside the
+/// file's own, so that it is committed with it. Prepared statements are left to whoever knows
+/// whether a file can have made some: the ledger's own INSERT is one.
 fn reset_sql(version: i32, checks: bool, path: Option<&str>, options: &Options) -> String {
     let mut sql = format!(
-        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DEALLOCATE ALL; CLOSE ALL; \
+        "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; \
          UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; \
          SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
          SET lock_timeout = {}",
@@ -224,6 +225,7 @@ impl PostgresWriter {
         self.link = session.link;
         self.backend = session.backend;
         self.reset = session.reset;
+        self.row_insert.forget();
         if let Some(lost) = self.lost.clone() {
             self.wait_until_gone(&lost, until, say)?;
         }

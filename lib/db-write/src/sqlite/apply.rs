@@ -1,6 +1,6 @@
 //! One migration and its ledger row in one transaction on SQLite.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use super::foreign_keys::Violations;
 use super::tables::{self, NewRow};
 use super::{SqliteWriter, holders};
 use crate::error::{ledger_moved, sqlite_class, sqlite_code, sqlite_remedy, sqlite_words, stopped};
-use crate::writer::{LastRow, millis, row_of};
+use crate::writer::{LastRow, millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause};
 
 /// How often a migration that found the database locked is tried again.
@@ -26,22 +26,25 @@ const ATTEMPTS: u32 = 3;
 /// shows in `data_version`.
 pub(super) struct Seen {
     data_version: i64,
+    /// The row that it wrote, the ledger's last.
+    row: LedgerRow,
     violations: Violations,
-    census: Census,
+    /// Taken only around a file that may take something.
+    census: Option<Census>,
 }
 
 /// Whether a file can leave something behind in the session: a pragma, a temporary object.
-pub(super) fn changes_the_session(migration: &Migration) -> bool {
-    let names = sql::names(Dialect::Sqlite, &migration.up);
+pub(super) fn changes_the_session(named: &BTreeSet<String>) -> bool {
     ["pragma", "temp", "temporary"]
         .iter()
-        .any(|word| names.contains(*word))
+        .any(|word| named.contains(*word))
 }
 
 impl SqliteWriter {
     pub(super) fn apply_in_transaction(
         &mut self,
         migration: &Migration,
+        named: &BTreeSet<String>,
         ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
@@ -49,8 +52,8 @@ impl SqliteWriter {
         let began = Instant::now();
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
-        let work = self.work(migration, ledger, began);
-        let (row, seen) = match work {
+        let work = self.work(migration, named, ledger, began);
+        let seen = match work {
             Ok(done) => done,
             Err(cause) => {
                 drop(cancellable);
@@ -62,6 +65,7 @@ impl SqliteWriter {
         if let Err(error) = committed {
             self.after_failed_commit(migration, &error)?;
         }
+        let row = seen.row.clone();
         self.seen = Some(seen);
         self.ledger_there = true;
         self.mark_with_first = None;
@@ -92,22 +96,41 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Everything between BEGIN and COMMIT.
+    /// Everything between BEGIN and COMMIT. `named` are the names in the file, in lower case.
     fn work(
         &mut self,
         migration: &Migration,
+        named: &BTreeSet<String>,
         ledger: &[LedgerRow],
         began: Instant,
-    ) -> Result<(LedgerRow, Seen), Cause> {
-        self.own_tables().map_err(|error| self.engine(&error))?;
-        self.ends_with(ledger.last())?;
+    ) -> Result<Seen, Cause> {
+        let failed = |error: rusqlite::Error| self.engine(&error);
+        self.own_tables().map_err(failed)?;
         // Asked within the transaction, where nobody else can commit; our own commits don't show.
-        let data_version = self.data_version().map_err(|error| self.engine(&error))?;
-        let before = match self.seen.take() {
-            Some(seen) if seen.data_version == data_version => seen,
-            _ => self.look(data_version)?,
+        let data_version = self.data_version().map_err(failed)?;
+        let seen = self.seen.as_ref();
+        let seen = seen.filter(|seen| seen.data_version == data_version);
+        if seen.is_none_or(|seen| Some(&seen.row) != ledger.last()) {
+            self.ends_with(ledger.last())?;
+        }
+        let take_census = || Census::take(&self.connection, &self.options.ledger).map_err(failed);
+        let found;
+        let violations = match seen {
+            Some(seen) => &seen.violations,
+            None => {
+                found = Violations::find(&self.connection).map_err(failed)?;
+                &found
+            }
         };
-        let named = sql::names(Dialect::Sqlite, &migration.up);
+        let taken;
+        let census = match seen.and_then(|seen| seen.census.as_ref()) {
+            _ if !census::may_take(named) => None,
+            Some(census) => Some(census),
+            None => {
+                taken = take_census()?;
+                Some(&taken)
+            }
+        };
         // The authorizer keeps a file from mark and ledger by name. Only the schema table leads round
         // it, which a reviewed file may write; what such a file left behind for later ones shows in
         // the mark, and in the ledger after the run.
@@ -125,17 +148,23 @@ impl SqliteWriter {
                 "the file ended the transaction that it ran in",
             ));
         }
-        let after = self.look(data_version)?;
-        if let Some(new) = after.violations.new_since(&before.violations) {
+        let violations_after = Violations::find(&self.connection).map_err(failed)?;
+        if let Some(new) = violations_after.new_since(violations) {
             return Err(Cause::new(Class::Fail, new)
                 .remedy("let the migration take care of the rows that refer to what it removes"));
         }
-        let change = before.census.change(&after.census, &named);
-        let written = before
-            .census
-            .written(&self.connection, &written, &named)
-            .map_err(|error| self.engine(&error))?;
-        if let Some(change) = change.or(written) {
+        let mut census_after = None;
+        let mut change = None;
+        if let Some(before) = census {
+            let after = census_after.insert(take_census()?);
+            change = before.change(after, named);
+        }
+        if change.is_none() {
+            let (connection, ledger) = (&self.connection, &self.options.ledger);
+            change =
+                census::written_unnamed(connection, ledger, &written, named).map_err(failed)?;
+        }
+        if let Some(change) = change {
             return Err(Cause::new(Class::Fail, change).remedy(
                 "keep what the table had; if it is meant, name the table in a statement of the file",
             ));
@@ -146,25 +175,20 @@ impl SqliteWriter {
         }
         let applied_at = contract::now();
         let duration_ms = millis(began);
+        let position = next_position(ledger);
         let new = NewRow {
+            position,
             state: RowState::Applied,
             applied_at: &applied_at,
             duration_ms,
             because: None,
         };
-        let position = tables::insert_row(&self.connection, &self.options, migration, &new)
-            .map_err(|error| self.engine(&error))?;
-        let row = row_of(migration, &self.options, position, applied_at, duration_ms);
-        Ok((row, after))
-    }
-
-    /// What there is now.
-    fn look(&self, data_version: i64) -> Result<Seen, Cause> {
-        let failed = |error: rusqlite::Error| self.engine(&error);
+        tables::insert_row(&self.connection, &self.options, migration, &new).map_err(failed)?;
         Ok(Seen {
             data_version,
-            violations: Violations::find(&self.connection).map_err(failed)?,
-            census: Census::take(&self.connection, &self.options.ledger).map_err(failed)?,
+            row: row_of(migration, &self.options, position, applied_at, duration_ms),
+            violations: violations_after,
+            census: census_after,
         })
     }
 
@@ -194,9 +218,10 @@ impl SqliteWriter {
 
     fn run_statements(&self, migration: &Migration) -> Result<BTreeMap<String, String>, Cause> {
         let mut written = BTreeMap::new();
+        let mut done = 0;
         for piece in pieces(&migration.up) {
-            let mut batch =
-                rusqlite::Batch::new(&self.connection, &migration.up[piece.range.clone()]);
+            let end = piece.end;
+            let mut batch = rusqlite::Batch::new(&self.connection, &migration.up[piece]);
             loop {
                 if self.options.stop.asked() {
                     return Err(stopped());
@@ -214,9 +239,10 @@ impl SqliteWriter {
                     written.append(&mut self.held.take_trigger_writes());
                 }
                 if let Err(error) = ran {
-                    let line = line_of(migration, &piece, &error);
+                    let line = line_of(migration, end, done, &error);
                     return Err(self.engine(&error).at(line));
                 }
+                done += 1;
             }
         }
         Ok(written)
@@ -384,46 +410,47 @@ fn exhaust(statement: &mut rusqlite::Statement<'_>) -> Result<(), rusqlite::Erro
     Ok(())
 }
 
-/// A part of a migration's text.
-struct Piece {
-    range: Range<usize>,
-    /// Where its one statement begins.
-    statement: Option<usize>,
-}
+/// Up to this length a text is sent whole, without a parser's look at it.
+const WHOLE_MAX: usize = 16 * 1024;
 
-/// The text in pieces of one statement, each up to where the next begins: SQLite copies all of what
-/// it is given for every statement, which takes quadratic time on a long file. Nothing is left out,
-/// and where a statement ends SQLite still says itself. What the parser can't read stays whole.
-fn pieces(sql: &str) -> Vec<Piece> {
+/// A long text in pieces of one statement, each up to where the next begins: SQLite copies all of
+/// what it is given for every statement, which takes quadratic time. Nothing is left out, and where
+/// a statement ends SQLite still says itself. What the parser can't read stays whole.
+fn pieces(sql: &str) -> Vec<Range<usize>> {
+    let whole = 0..sql.len();
+    if sql.len() <= WHOLE_MAX {
+        return vec![whole];
+    }
     let script = sql::parse(Dialect::Sqlite, sql);
     if !script.errors.is_empty() {
-        return vec![Piece {
-            range: 0..sql.len(),
-            statement: None,
-        }];
+        return vec![whole];
     }
+    let starts = script
+        .statements
+        .iter()
+        .map(|statement| statement.range.start);
     let mut pieces = Vec::with_capacity(script.statements.len());
     let mut from = 0;
-    let mut statements = script.statements.iter().peekable();
-    while let Some(statement) = statements.next() {
-        let to = statements.peek().map_or(sql.len(), |next| next.range.start);
-        pieces.push(Piece {
-            range: from..to,
-            statement: Some(statement.range.start),
-        });
-        from = to;
+    for start in starts.skip(1) {
+        pieces.push(from..start);
+        from = start;
     }
+    pieces.push(from..sql.len());
     pieces
 }
 
-/// The line of an error in a piece: of the token that SQLite names, else of the statement.
-fn line_of(migration: &Migration, piece: &Piece, error: &rusqlite::Error) -> Option<u32> {
+/// The line of an error in the statement after `done` others, whose piece ends at `end`: of the
+/// token that SQLite names, else of the statement.
+fn line_of(migration: &Migration, end: usize, done: usize, error: &rusqlite::Error) -> Option<u32> {
     let byte = match error {
         // SQLite was sent what was left of the piece.
         rusqlite::Error::SqlInputError { sql, offset, .. } => {
-            piece.range.end.checked_sub(sql.len())? + usize::try_from(*offset).ok()?
+            end.checked_sub(sql.len())? + usize::try_from(*offset).ok()?
         }
-        _ => piece.statement?,
+        _ => {
+            let script = sql::parse(Dialect::Sqlite, &migration.up);
+            script.statements.get(done)?.range.start
+        }
     };
     let before = migration.up.as_bytes().get(..byte)?;
     let lines = before.iter().filter(|byte| **byte == b'\n').count();

@@ -9,7 +9,7 @@ use super::SqliteWriter;
 use super::census::OwnObjects;
 use super::foreign_keys::Violations;
 use super::tables::{self, NewRow};
-use crate::writer::{millis, row_of};
+use crate::writer::{millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause};
 
 impl SqliteWriter {
@@ -76,14 +76,15 @@ impl SqliteWriter {
         let own = self.own_objects()?;
         self.records_are(&own, ledger)?;
         let violations = Violations::find(&self.connection).map_err(failed)?;
+        let position = next_position(ledger);
         let new = NewRow {
+            position,
             state: RowState::Started,
             applied_at,
             duration_ms: 0,
             because: None,
         };
-        let position =
-            tables::insert_row(&self.connection, &self.options, migration, &new).map_err(failed)?;
+        tables::insert_row(&self.connection, &self.options, migration, &new).map_err(failed)?;
         Ok((position, own, violations))
     }
 

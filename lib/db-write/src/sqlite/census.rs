@@ -1,5 +1,5 @@
-//! What each table has, before and after a migration: indexes, triggers, and whether a trigger wrote
-//! to it.
+//! What a migration may do to a table that it does not name: take its indexes and triggers, or write
+//! to it by a trigger.
 //!
 //! A table that a migration does not name has to come out as it went in. With foreign keys off,
 //! only a trigger can write to such a table, so its rows need not be looked at.
@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use records::LedgerName;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 /// Kind, name and definition of everything on Lockstep's own tables. A file with `writable_schema`
 /// could take a table away without touching it.
@@ -22,11 +22,18 @@ pub(super) fn own_objects(
             "SELECT type, name, sql FROM main.sqlite_schema \
              WHERE tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2)",
         )?
-        .query_map(
-            ["migrations", "schema"].map(|table| ledger.sqlite_table(table)),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )?
+        .query_map(own_names(ledger), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
         .collect()
+}
+
+/// Whether a file can take anything from a table that it does not name: in SQLite's grammar only
+/// these begin to, and a trigger can't.
+pub(super) fn may_take(named: &BTreeSet<String>) -> bool {
+    ["drop", "alter", "writable_schema"]
+        .iter()
+        .any(|word| named.contains(*word))
 }
 
 /// The tables of a database.
@@ -45,28 +52,23 @@ impl Census {
         connection: &Connection,
         ledger: &LedgerName,
     ) -> Result<Census, rusqlite::Error> {
-        let own = ["migrations", "schema"].map(|table| ledger.sqlite_table(table));
+        let own = own_names(ledger);
         let mut tables: BTreeMap<String, Table> = BTreeMap::new();
         let mut statement = connection.prepare_cached(
             "SELECT type, name, tbl_name FROM main.sqlite_schema \
              WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
         )?;
-        let objects = statement.query_map([], |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-            ))
-        })?;
-        for object in objects {
-            let (kind, name, table) = object?;
-            if table.starts_with("lockstep_") || own.contains(&table) {
+        let mut objects = statement.query([])?;
+        while let Some(object) = objects.next()? {
+            let [kind, name, table] = [0, 1, 2].map(|at| object.get_ref(at));
+            let (kind, name, table) = (kind?.as_str()?, name?.as_str()?, table?.as_str()?);
+            if is_own(table, &own) {
                 continue;
             }
-            let table = tables.entry(table).or_default();
-            match kind.as_str() {
-                "index" => table.indexes.insert(name),
-                "trigger" => table.triggers.insert(name),
+            let table = tables.entry(table.to_owned()).or_default();
+            match kind {
+                "index" => table.indexes.insert(name.to_owned()),
+                "trigger" => table.triggers.insert(name.to_owned()),
                 _ => false,
             };
         }
@@ -102,35 +104,42 @@ impl Census {
         }
         None
     }
+}
 
-    /// The first table here that a trigger wrote and the migration does not name; `written` are the
-    /// tables and triggers. A virtual table that follows its table by triggers, as a full-text index
-    /// does, holds no rows of its own.
-    pub(super) fn written(
-        &self,
-        connection: &Connection,
-        written: &BTreeMap<String, String>,
-        named: &BTreeSet<String>,
-    ) -> Result<Option<String>, rusqlite::Error> {
-        let has_rows = |table: &str| {
-            connection
-                .prepare_cached(
-                    "SELECT 1 FROM pragma_table_list \
-                     WHERE schema = 'main' AND type = 'table' AND name = ?1",
-                )?
-                .exists([table])
-        };
-        for table in self.0.keys() {
-            let name = table.to_lowercase();
-            if let Some(trigger) = written.get(&name)
-                && !named.contains(&name)
-                && has_rows(table)?
-            {
-                return Ok(Some(format!(
-                    "table {table}, which the file does not name, was written by the trigger {trigger}"
-                )));
-            }
+/// The first table that a trigger wrote and the migration does not name; `written` are the tables in
+/// lower case, each with the trigger. A virtual table that follows its table by triggers, as a
+/// full-text index does, holds no rows of its own.
+pub(super) fn written_unnamed(
+    connection: &Connection,
+    ledger: &LedgerName,
+    written: &BTreeMap<String, String>,
+    named: &BTreeSet<String>,
+) -> Result<Option<String>, rusqlite::Error> {
+    let own = own_names(ledger);
+    for (name, trigger) in written {
+        if named.contains(name) || is_own(name, &own) {
+            continue;
         }
-        Ok(None)
+        let table: Option<String> = connection
+            .prepare_cached(
+                "SELECT name FROM pragma_table_list \
+                 WHERE schema = 'main' AND type = 'table' AND name = ?1 COLLATE NOCASE",
+            )?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        if let Some(table) = table {
+            return Ok(Some(format!(
+                "table {table}, which the file does not name, was written by the trigger {trigger}"
+            )));
+        }
     }
+    Ok(None)
+}
+
+fn own_names(ledger: &LedgerName) -> [String; 2] {
+    ["migrations", "schema"].map(|table| ledger.sqlite_table(table))
+}
+
+fn is_own(table: &str, own: &[String; 2]) -> bool {
+    table.starts_with("lockstep_") || own.iter().any(|name| name == table)
 }

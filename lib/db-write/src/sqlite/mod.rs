@@ -23,6 +23,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
 use settings::SqliteTarget;
+use sql::Dialect;
 
 use crate::error::{sqlite_class, stopped};
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
@@ -414,11 +415,12 @@ impl Writer for SqliteWriter {
         }
         self.renew()
             .map_err(|error| ApplyError::Undone(error.into()))?;
-        self.stale = apply::changes_the_session(migration);
+        let named = sql::names(Dialect::Sqlite, &migration.up);
+        self.stale = apply::changes_the_session(&named);
         if migration.no_transaction {
             self.apply_by_statement(migration, ledger, say)
         } else {
-            self.apply_in_transaction(migration, ledger, say)
+            self.apply_in_transaction(migration, &named, ledger, say)
         }
     }
 
@@ -426,8 +428,10 @@ impl Writer for SqliteWriter {
         let applied_at = contract::now();
         self.in_transaction("enter the rows", |connection, options, _| {
             connection.execute_batch(&tables::ledger(&options.ledger))?;
-            for row in rows {
+            let last = tables::last_position(connection, options)?;
+            for (position, row) in (last + 1..).zip(rows) {
                 let new = NewRow {
+                    position,
                     state: RowState::Applied,
                     applied_at: &applied_at,
                     duration_ms: 0,

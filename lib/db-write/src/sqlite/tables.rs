@@ -106,28 +106,30 @@ pub(super) fn has_mark(connection: &Connection, mark: &NewMark) -> Result<bool, 
 
 /// What a row of the ledger says beside its migration.
 pub(super) struct NewRow<'a> {
+    /// Place in the order of the rows, from 1.
+    pub(super) position: i64,
     pub(super) state: RowState,
     pub(super) applied_at: &'a str,
     pub(super) duration_ms: i64,
     pub(super) because: Option<&'a str>,
 }
 
-/// Writes one row at the ledger's end, and returns its position.
+/// Writes one row of the ledger.
 pub(super) fn insert_row(
     connection: &Connection,
     options: &Options,
     migration: &Migration,
     row: &NewRow<'_>,
-) -> Result<i64, rusqlite::Error> {
+) -> Result<(), rusqlite::Error> {
     let table = options.ledger.sqlite_table("migrations");
     connection
         .prepare_cached(&format!(
             "INSERT INTO main.\"{table}\" (position, version, name, sha256, sha256_tokens, state, \
              applied_at, duration_ms, applied_by, run_id, because) \
-             SELECT coalesce(max(position), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 \
-             FROM main.\"{table}\""
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
         ))?
         .execute((
+            row.position,
             &migration.version,
             &migration.name,
             migrations::hex(&migration.sha256),
@@ -141,7 +143,22 @@ pub(super) fn insert_row(
             &options.run_id,
             row.because,
         ))?;
-    Ok(connection.last_insert_rowid())
+    Ok(())
+}
+
+/// The position of the ledger's last row; 0 where there is none.
+pub(super) fn last_position(
+    connection: &Connection,
+    options: &Options,
+) -> Result<i64, rusqlite::Error> {
+    connection.query_row(
+        &format!(
+            "SELECT coalesce(max(position), 0) FROM main.\"{}\"",
+            options.ledger.sqlite_table("migrations")
+        ),
+        [],
+        |row| row.get(0),
+    )
 }
 
 /// Ends the row of a file that ran to its end outside a transaction; how many there were.
