@@ -151,6 +151,42 @@ fn a_full_text_index_follows_its_table() {
 }
 
 #[test]
+fn a_virtual_table_is_renamed_and_dropped_with_the_tables_that_are_its_own() {
+    let place = Place::sqlite();
+    place
+        .file(
+            "1_found.sql",
+            "CREATE VIRTUAL TABLE found USING fts5 (body);",
+        )
+        .file("2_rename.sql", "ALTER TABLE found RENAME TO kept;")
+        .file(
+            "3_drop.sql",
+            "-- lockstep: allow drop-table because it is made anew\nDROP TABLE kept;",
+        );
+    place.deployed();
+    assert_eq!(place.tables().len(), 3, "{:?}", place.tables());
+}
+
+#[test]
+fn what_is_taken_by_way_of_the_schema_table_is_found() {
+    let place = parents_and_children();
+    for pragma in ["writable_schema", "'Writable_Schema'"] {
+        place.file(
+            "2_take.sql",
+            format!(
+                "PRAGMA {pragma} = ON;\n\
+                 DELETE FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL;\n\
+                 PRAGMA writable_schema = RESET;"
+            ),
+        );
+        place
+            .deploy()
+            .is(1, "no")
+            .says("table child, which the file does not name, lost its index child_parent");
+    }
+}
+
+#[test]
 fn an_index_of_another_table_stays_unless_it_is_named() {
     let place = parents_and_children();
     place.file("2_drop.sql", "DROP INDEX child_parent;");

@@ -9,7 +9,7 @@ use super::Row;
 use super::timing::{folder, medians, once, program, write};
 
 const MIGRATIONS: usize = 100;
-const ROUNDS: usize = 11;
+const ROUNDS: usize = 31;
 
 const SETTINGS: &str =
     "[environments.dev]\nprotected = false\n[migrations]\ndir = \"migrations\"\n";

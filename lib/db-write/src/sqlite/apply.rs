@@ -1,6 +1,6 @@
 //! One migration and its ledger row in one transaction on SQLite.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -29,22 +29,33 @@ pub(super) struct Seen {
     /// The row that it wrote, the ledger's last.
     row: LedgerRow,
     violations: Violations,
-    /// Taken only around a file that may take something.
-    census: Option<Census>,
 }
 
-/// Whether a file can leave something behind in the session: a pragma, a temporary object.
-pub(super) fn changes_the_session(named: &BTreeSet<String>) -> bool {
-    ["pragma", "temp", "temporary"]
-        .iter()
-        .any(|word| named.contains(*word))
+/// What a file may do beside its statements' plain work. Looked for in the whole text: SQLite takes
+/// a string for a name too.
+pub(super) struct Reach {
+    /// It can leave something behind in the session: a pragma, a temporary object.
+    pub(super) session: bool,
+    /// It can write the schema table, and only by that take an index or a trigger from a table that
+    /// it does not name, or reach mark and ledger past the authorizer.
+    schema_table: bool,
+}
+
+impl Reach {
+    pub(super) fn of(migration: &Migration) -> Reach {
+        let text = migration.up.to_ascii_lowercase();
+        Reach {
+            session: text.contains("pragma") || text.contains("temp"),
+            schema_table: text.contains("writable_schema"),
+        }
+    }
 }
 
 impl SqliteWriter {
     pub(super) fn apply_in_transaction(
         &mut self,
         migration: &Migration,
-        named: &BTreeSet<String>,
+        reach: &Reach,
         ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
@@ -52,7 +63,7 @@ impl SqliteWriter {
         let began = Instant::now();
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
-        let work = self.work(migration, named, ledger, began);
+        let work = self.work(migration, reach, ledger, began);
         let seen = match work {
             Ok(done) => done,
             Err(cause) => {
@@ -96,11 +107,11 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Everything between BEGIN and COMMIT. `named` are the names in the file, in lower case.
+    /// Everything between BEGIN and COMMIT.
     fn work(
         &mut self,
         migration: &Migration,
-        named: &BTreeSet<String>,
+        reach: &Reach,
         ledger: &[LedgerRow],
         began: Instant,
     ) -> Result<Seen, Cause> {
@@ -113,7 +124,6 @@ impl SqliteWriter {
         if seen.is_none_or(|seen| Some(&seen.row) != ledger.last()) {
             self.ends_with(ledger.last())?;
         }
-        let take_census = || Census::take(&self.connection, &self.options.ledger).map_err(failed);
         let found;
         let violations = match seen {
             Some(seen) => &seen.violations,
@@ -122,20 +132,8 @@ impl SqliteWriter {
                 &found
             }
         };
-        let taken;
-        let census = match seen.and_then(|seen| seen.census.as_ref()) {
-            _ if !census::may_take(named) => None,
-            Some(census) => Some(census),
-            None => {
-                taken = take_census()?;
-                Some(&taken)
-            }
-        };
-        // The authorizer keeps a file from mark and ledger by name. Only the schema table leads round
-        // it, which a reviewed file may write; what such a file left behind for later ones shows in
-        // the mark, and in the ledger after the run.
-        let own = match named.contains("writable_schema") {
-            true => Some(self.own_objects()?),
+        let before = match reach.schema_table {
+            true => Some((self.own_objects()?, self.census()?)),
             false => None,
         };
         self.held.transaction.store(true, Ordering::Relaxed);
@@ -153,24 +151,28 @@ impl SqliteWriter {
             return Err(Cause::new(Class::Fail, new)
                 .remedy("let the migration take care of the rows that refer to what it removes"));
         }
-        let mut census_after = None;
         let mut change = None;
-        if let Some(before) = census {
-            let after = census_after.insert(take_census()?);
-            change = before.change(after, named);
-        }
-        if change.is_none() {
-            let (connection, ledger) = (&self.connection, &self.options.ledger);
-            change =
-                census::written_unnamed(connection, ledger, &written, named).map_err(failed)?;
+        if before.is_some() || !written.is_empty() {
+            let named = sql::names(Dialect::Sqlite, &migration.up);
+            if let Some((_, census)) = &before {
+                change = census.change(&self.census()?, &named);
+            }
+            if change.is_none() {
+                let (connection, ledger) = (&self.connection, &self.options.ledger);
+                change = census::written_unnamed(connection, ledger, &written, &named)
+                    .map_err(failed)?;
+            }
         }
         if let Some(change) = change {
             return Err(Cause::new(Class::Fail, change).remedy(
                 "keep what the table had; if it is meant, name the table in a statement of the file",
             ));
         }
-        match &own {
-            Some(own) => self.records_are(own, ledger)?,
+        // The authorizer keeps a file from mark and ledger by name. Only the schema table leads round
+        // it, which a reviewed file may write; what such a file left behind for later ones shows in
+        // the mark, and in the ledger after the run.
+        match &before {
+            Some((own, _)) => self.records_are(own, ledger)?,
             None => self.mark_is_judged()?,
         }
         let applied_at = contract::now();
@@ -188,7 +190,6 @@ impl SqliteWriter {
             data_version,
             row: row_of(migration, &self.options, position, applied_at, duration_ms),
             violations: violations_after,
-            census: census_after,
         })
     }
 
@@ -276,6 +277,10 @@ impl SqliteWriter {
         } else {
             Err(ledger_moved())
         }
+    }
+
+    fn census(&self) -> Result<Census, Cause> {
+        Census::take(&self.connection, &self.options.ledger).map_err(|error| self.engine(&error))
     }
 
     pub(super) fn own_objects(&self) -> Result<OwnObjects, Cause> {

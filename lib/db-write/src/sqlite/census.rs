@@ -2,7 +2,9 @@
 //! to it by a trigger.
 //!
 //! A table that a migration does not name has to come out as it went in. With foreign keys off,
-//! only a trigger can write to such a table, so its rows need not be looked at.
+//! only a trigger can write to such a table, so its rows need not be looked at. DROP and ALTER take
+//! from the object that they name alone, and a virtual table's own tables go with it: only a file
+//! that writes the schema table can take something from another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,14 +28,6 @@ pub(super) fn own_objects(
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect()
-}
-
-/// Whether a file can take anything from a table that it does not name: in SQLite's grammar only
-/// these begin to, and a trigger can't.
-pub(super) fn may_take(named: &BTreeSet<String>) -> bool {
-    ["drop", "alter", "writable_schema"]
-        .iter()
-        .any(|word| named.contains(*word))
 }
 
 /// The tables of a database.

@@ -23,11 +23,10 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
 use settings::SqliteTarget;
-use sql::Dialect;
 
 use crate::error::{sqlite_class, stopped};
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
-use apply::Seen;
+use apply::{Reach, Seen};
 use lock::FileLock;
 use tables::NewRow;
 
@@ -415,12 +414,12 @@ impl Writer for SqliteWriter {
         }
         self.renew()
             .map_err(|error| ApplyError::Undone(error.into()))?;
-        let named = sql::names(Dialect::Sqlite, &migration.up);
-        self.stale = apply::changes_the_session(&named);
+        let reach = Reach::of(migration);
+        self.stale = reach.session;
         if migration.no_transaction {
             self.apply_by_statement(migration, ledger, say)
         } else {
-            self.apply_in_transaction(migration, &named, ledger, say)
+            self.apply_in_transaction(migration, &reach, ledger, say)
         }
     }
 
