@@ -8,7 +8,7 @@ use tests::postgres_server::{PASSWORD, Server, USER};
 use super::Row;
 use super::timing::{folder, medians, once, peak_memory, program, write};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const MEMORY_MIB_MAX: f64 = 64.0;
 
 const SETTINGS: &str = "[environments.dev]\nprotected = false\n[backup]\ndir = \"backups\"\n";
