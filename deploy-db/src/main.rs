@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::ValueParser;
-use contract::{Check, Class, Failure, Report, Run, Tool};
-use db_write::{NewMark, Options, PATIENCE_DEFAULT, Stop};
+use contract::{Check, Failure, Report, Run, Tool};
+use db_write::{NewMark, Options};
 use guards::Action;
 use migrations::Dialect;
 use plan::Plan;
@@ -107,17 +107,11 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
 }
 
 fn options(args: &Args, resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
-    let stop = Stop::armed()
-        .map_err(|error| Failure::caused_by(Class::Error, "cannot take signals over", &error))?;
+    let ledger = plan::ledger_name(&resolved.settings)?;
     Ok(Options {
-        tool: TOOL.name,
-        run_id: run.run_id().to_owned(),
-        actor: contract::actor(),
-        ledger: plan::ledger_name(&resolved.settings)?,
         schema: resolved.settings.migrations.schema.clone(),
         lock_timeout: args.lock_timeout,
-        patience: PATIENCE_DEFAULT,
-        stop,
+        ..Options::new(TOOL.name, run, ledger)?
     })
 }
 

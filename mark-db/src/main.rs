@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run, Tool};
-use db_write::{NewMark, Options, Stop, Writer};
+use db_write::{NewMark, Options, Writer};
 use records::{Mark, Place, Survey};
 use settings::environment::VARIABLE;
 use settings::{Resolved, Target, TargetArgs, Variables};
@@ -247,18 +247,7 @@ fn written(mark: &NewMark, survey: &Survey, run: &Run, report: &mut Report) {
 }
 
 fn options(resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
-    Ok(Options {
-        tool: TOOL.name,
-        run_id: run.run_id().to_owned(),
-        actor: contract::actor(),
-        ledger: plan::ledger_name(&resolved.settings)?,
-        schema: None,
-        lock_timeout: Duration::from_secs(5),
-        patience: db_write::PATIENCE_DEFAULT,
-        stop: Stop::armed().map_err(|error| {
-            Failure::caused_by(Class::Error, "cannot take signals over", &error)
-        })?,
-    })
+    Options::new(TOOL.name, run, plan::ledger_name(&resolved.settings)?)
 }
 
 /// What is asked for, and who asks.

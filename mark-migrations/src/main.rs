@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run, Tool};
-use db_write::{NewSchema, Options, Resolution, Row, Stop, Writer};
+use db_write::{NewSchema, Options, Resolution, Row, Writer};
 use guards::Action;
 use migrations::{LedgerRow, Migration, RowState};
 use plan::Plan;
@@ -176,18 +176,7 @@ fn task(args: &Args) -> Result<Task<'_>, Failure> {
 }
 
 fn options(resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
-    Ok(Options {
-        tool: TOOL.name,
-        run_id: run.run_id().to_owned(),
-        actor: contract::actor(),
-        ledger: plan::ledger_name(&resolved.settings)?,
-        schema: None,
-        lock_timeout: Duration::from_secs(5),
-        patience: db_write::PATIENCE_DEFAULT,
-        stop: Stop::armed().map_err(|error| {
-            Failure::caused_by(Class::Error, "cannot take signals over", &error)
-        })?,
-    })
+    Options::new(TOOL.name, run, plan::ledger_name(&resolved.settings)?)
 }
 
 /// The canonical version through which the database can be adopted.

@@ -14,6 +14,4 @@ mod writer;
 pub use error::{ApplyError, Cause, Error};
 pub use sqlite::create_sqlite;
 pub use stop::Stop;
-pub use writer::{
-    Applied, NewMark, NewSchema, Options, PATIENCE_DEFAULT, Resolution, Row, Writer, open,
-};
+pub use writer::{Applied, NewMark, NewSchema, Options, Resolution, Row, Writer, open};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use contract::{Class, Failure, Run};
 use migrations::{LedgerRow, Migration, RowState};
 use records::{LedgerName, Mark, Survey};
 use schema::{Schema, Scope};
@@ -34,8 +35,29 @@ pub struct Options {
     pub stop: Stop,
 }
 
-/// The usual [`Options::patience`]: a server that crashed is up again in that time.
-pub const PATIENCE_DEFAULT: Duration = Duration::from_secs(30);
+impl Options {
+    /// For a program that writes rows of ours: no schema of its own, 5 s for another's lock, 30 s of
+    /// patience, in which a server that crashed is up again. Takes the signals over.
+    ///
+    /// # Errors
+    ///
+    /// When they can't be taken over.
+    pub fn new(tool: &'static str, run: &Run, ledger: LedgerName) -> Result<Options, Failure> {
+        let stop = Stop::armed().map_err(|error| {
+            Failure::caused_by(Class::Error, "cannot take signals over", &error)
+        })?;
+        Ok(Options {
+            tool,
+            run_id: run.run_id().to_owned(),
+            actor: contract::actor(),
+            ledger,
+            schema: None,
+            lock_timeout: Duration::from_secs(5),
+            patience: Duration::from_secs(30),
+            stop,
+        })
+    }
+}
 
 /// The mark that is to be written.
 #[derive(Clone, Debug)]

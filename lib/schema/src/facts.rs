@@ -105,7 +105,7 @@ impl Facts {
     fn fold(&self, name: &str) -> String {
         match self.engine {
             Engine::Sqlite => name.to_ascii_lowercase(),
-            Engine::Postgresql => name.to_owned(),
+            Engine::Postgres => name.to_owned(),
         }
     }
 
@@ -113,7 +113,7 @@ impl Facts {
         match self.engine {
             Engine::Sqlite => sqlite::canonical(text, &self.names),
             // A body written with other line ends is the same.
-            Engine::Postgresql => text.trim().replace("\r\n", "\n"),
+            Engine::Postgres => text.trim().replace("\r\n", "\n"),
         }
     }
 
@@ -136,7 +136,7 @@ impl Facts {
     /// The PostgreSQL schema that an object goes with.
     fn schema_of(&self, name: &str) -> Option<Key> {
         let (schema, _) = crate::name::split(name)?;
-        (self.engine == Engine::Postgresql).then(|| self.top(Class::Schema, &schema))
+        (self.engine == Engine::Postgres).then(|| self.top(Class::Schema, &schema))
     }
 
     fn add(

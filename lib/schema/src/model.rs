@@ -106,7 +106,7 @@ impl Schema {
         let named = scope.read_schemas().into_iter();
         match self.engine {
             Engine::Sqlite => Vec::new(),
-            Engine::Postgresql => named.filter(|name| !self.schemas.contains(*name)).collect(),
+            Engine::Postgres => named.filter(|name| !self.schemas.contains(*name)).collect(),
         }
     }
 }
@@ -118,7 +118,7 @@ pub enum Engine {
     /// SQLite; names compare without regard to ASCII case.
     Sqlite,
     /// PostgreSQL; names compare exactly.
-    Postgresql,
+    Postgres,
 }
 
 impl Engine {
@@ -126,7 +126,7 @@ impl Engine {
     pub fn name(self) -> &'static str {
         match self {
             Engine::Sqlite => "sqlite",
-            Engine::Postgresql => "postgresql",
+            Engine::Postgres => "postgres",
         }
     }
 }

@@ -86,7 +86,7 @@ impl Scope {
     pub fn within(&self, schema: &Schema) -> Schema {
         let mut kept = schema.clone();
         let engine = schema.engine;
-        if engine == Engine::Postgresql {
+        if engine == Engine::Postgres {
             let read = self.read_schemas();
             kept.schemas.retain(|name| read.contains(&name.as_str()));
         }
@@ -116,7 +116,7 @@ impl Scope {
     fn keep<T>(&self, engine: Engine, objects: &mut BTreeMap<String, T>) {
         let read = self.read_schemas();
         objects.retain(|name, _| match (engine, split(name)) {
-            (Engine::Postgresql, Some((schema, object))) => {
+            (Engine::Postgres, Some((schema, object))) => {
                 let bare = object.split('(').next().unwrap_or(&object);
                 let qualified = format!("{schema}.{bare}");
                 read.contains(&schema.as_str())
@@ -129,7 +129,7 @@ impl Scope {
 
     fn keep_under<T>(&self, engine: Engine, owner: &str, objects: &mut BTreeMap<String, T>) {
         let (schema, table) = match (engine, split(owner)) {
-            (Engine::Postgresql, Some(parts)) => parts,
+            (Engine::Postgres, Some(parts)) => parts,
             _ => (String::new(), owner.to_owned()),
         };
         objects.retain(|name, _| {
@@ -147,7 +147,7 @@ impl Scope {
                 Engine::Sqlite => {
                     matches(&pattern.to_ascii_lowercase(), &name.to_ascii_lowercase())
                 }
-                Engine::Postgresql => matches(pattern, name),
+                Engine::Postgres => matches(pattern, name),
             })
         })
     }

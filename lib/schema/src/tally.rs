@@ -37,7 +37,7 @@ pub fn tally(schema: &Schema) -> Vec<Tally> {
     let mut tallies = Vec::new();
     if let Some(indexes) = counts.get(&Class::Index)
         // SQLite has none that are invalid.
-        && schema.engine == Engine::Postgresql
+        && schema.engine == Engine::Postgres
     {
         tallies.push(Tally {
             check: INDEX_VALID,

@@ -119,7 +119,7 @@ fn the_file_form_gives_the_schema_back() {
         schema
     );
     for line in [
-        "engine = \"postgresql\"",
+        "engine = \"postgres\"",
         "[tables.\"public.users\"]",
         "columns.id = { type = \"bigint\", not_null = true, identity = \"ALWAYS\", sequence = \"START WITH 100\" }",
         "columns.born = { type = \"date\", default = \"'2000-01-31'::date\" }",

@@ -481,7 +481,7 @@ fn a_broken_view_and_a_missing_module_are_no_obstacle() {
 #[test]
 fn another_engine_is_one_finding() {
     let sqlite = read(EVERYTHING);
-    let found = diff(&sqlite, &Schema::empty(schema::Engine::Postgresql));
+    let found = diff(&sqlite, &Schema::empty(schema::Engine::Postgres));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].kind, schema::ENGINE_AS_EXPECTED);
 }

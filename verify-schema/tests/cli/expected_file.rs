@@ -68,12 +68,12 @@ fn a_schema_of_the_other_engine_fails_in_words() {
     let place = place();
     place.write(
         "other.toml",
-        "format = \"lockstep-schema/1\"\nengine = \"postgresql\"\nserver_major = 15\n",
+        "format = \"lockstep-schema/1\"\nengine = \"postgres\"\nserver_major = 15\n",
     );
     let ran = place.run(&[TARGET, "--expected", "other.toml"]);
     ran.exits(1)
         .says("FAIL engine-as-expected schema: is of another engine\n")
-        .says("  expected: postgresql\n  actual: sqlite\n")
+        .says("  expected: postgres\n  actual: sqlite\n")
         .says_not("PASS table-as-expected");
     assert_eq!(ran.failures().len(), 1);
 }

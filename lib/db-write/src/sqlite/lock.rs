@@ -155,7 +155,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::{PATIENCE_DEFAULT, Stop};
+    use crate::Stop;
 
     #[test]
     fn one_at_a_time_although_each_removes_the_file() {
@@ -168,7 +168,7 @@ mod tests {
             ledger: records::LedgerName::default(),
             schema: None,
             lock_timeout: Duration::ZERO,
-            patience: PATIENCE_DEFAULT,
+            patience: Duration::ZERO,
             stop: Stop::default(),
         };
         let (inside, taken) = (AtomicU32::new(0), AtomicU32::new(0));

@@ -46,7 +46,7 @@ pub fn read_postgres<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<
 
 fn read<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error> {
     let schemas = scope.read_schemas();
-    let mut schema = Schema::empty(Engine::Postgresql);
+    let mut schema = Schema::empty(Engine::Postgres);
     for row in query(client, "schemas", queries::SCHEMAS, &[texts(&&schemas[..])])? {
         let version: i32 = row.get(1);
         schema.server_major = u32::try_from(version / 10_000).ok();
