@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use db_write::{ApplyError, NewMark, Options, Stop, Writer};
 use migrations::Dialect;
-use serde_json::Value;
+use tests::answer::Answer;
 use tests::postgres_server::Server;
 use tests::proxy::{COMMIT, Cut, Proxy};
 
@@ -26,12 +26,6 @@ struct Place {
     dir: tempfile::TempDir,
     url: String,
     database: Option<String>,
-}
-
-struct Ran {
-    code: Option<i32>,
-    json: Value,
-    stderr: String,
 }
 
 impl Place {
@@ -77,29 +71,21 @@ impl Place {
         std::fs::write(self.dir.path().join("migrations").join(name), sql).unwrap();
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    fn run(&self, args: &[&str]) -> Answer {
         self.run_with(args, &[("LOCKSTEP_ENV", "dev")])
     }
 
-    fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_mark-migrations"))
+    fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mark-migrations"));
+        command
             .args(["--format", "json"])
             .args(args)
             .env_clear()
             .env("DATABASE_URL", &self.url)
             .envs(variables.iter().copied())
             .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        Ran {
-            code: output.status.code(),
-            json: serde_json::from_str(&stdout)
-                .unwrap_or_else(|error| panic!("{error}: {stdout:?} {stderr}")),
-            stderr,
-        }
+            .stdin(Stdio::null());
+        Answer::of(&mut command)
     }
 
     fn writer(&self) -> Box<dyn Writer> {
@@ -183,27 +169,6 @@ impl Place {
                 rows.iter().map(|row| row.get(0)).collect()
             }
         }
-    }
-}
-
-impl Ran {
-    #[track_caller]
-    fn is(&self, code: i32, changed: &str) -> &Ran {
-        assert_eq!(
-            (self.code, self.json["changed"].as_str()),
-            (Some(code), Some(changed)),
-            "{:#} {}",
-            self.json,
-            self.stderr
-        );
-        self
-    }
-
-    #[track_caller]
-    fn says(&self, text: &str) -> &Ran {
-        let said = self.json.to_string().replace("\\\"", "\"");
-        assert!(said.contains(text), "{text}: {said}");
-        self
     }
 }
 

@@ -8,12 +8,7 @@ use std::process::Command;
 
 use tests::own_tables::{Engine, Mark};
 use tests::postgres_server::Server;
-
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
+use tests::ran::Ran;
 
 /// A folder with a SQLite database `app.db`, from which the program is run without variables.
 struct Place {
@@ -60,19 +55,13 @@ impl Place {
     }
 
     fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_record-schema"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_record-schema"));
+        command
             .args(args)
             .env_clear()
             .envs(variables.iter().copied())
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+            .current_dir(self.dir.path());
+        Ran::of(&mut command)
     }
 }
 

@@ -8,6 +8,7 @@
     reason = "a fixture that cannot be had fails the test that asked for it"
 )]
 
+pub mod answer;
 pub mod application;
 pub mod certificates;
 pub mod own_tables;

@@ -8,11 +8,7 @@
 use std::path::Path;
 use std::process::Command;
 
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
+use tests::ran::Ran;
 
 /// A folder with files, from which the program is run with no variables but those named.
 struct Place {
@@ -29,19 +25,13 @@ impl Place {
     }
 
     fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_verify-env"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_verify-env"));
+        command
             .args(args)
             .env_clear()
             .envs(variables.iter().copied())
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+            .current_dir(self.dir.path());
+        Ran::of(&mut command)
     }
 
     fn names(&self) -> Vec<String> {

@@ -2,13 +2,14 @@
 
 use std::process::Child;
 
-use crate::place::{Place, Ran};
+use crate::place::Place;
+use tests::answer::Answer;
 
-fn ten(place: &Place, args: &[&str]) -> Vec<Ran> {
+fn ten(place: &Place, args: &[&str]) -> Vec<Answer> {
     let children: Vec<Child> = (0..10)
         .map(|_| place.command().args(args).spawn().unwrap())
         .collect();
-    children.into_iter().map(Ran::of).collect()
+    children.into_iter().map(Answer::from_child).collect()
 }
 
 fn fill(place: &Place) {

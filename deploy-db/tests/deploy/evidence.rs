@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use contract::evidence::Evidence;
 use serde_json::{Value, json};
 
-use crate::place::{Place, Ran};
+use crate::place::Place;
+use tests::answer::Answer;
 
 const CI: [(&str, &str); 2] = [("CI", "true"), ("LOCKSTEP_ENV", "production")];
 
@@ -87,10 +88,10 @@ impl Protected {
         })
     }
 
-    fn deploy(&self) -> Ran {
+    fn deploy(&self) -> Answer {
         let mut command = self.place.command();
         command.envs(CI).arg("--evidence").arg(&self.evidence);
-        Ran::of(command.spawn().unwrap())
+        Answer::of(&mut command)
     }
 
     #[track_caller]

@@ -6,16 +6,17 @@ use db_write::{ApplyError, Options, Stop};
 use tests::postgres_server::Server;
 use tests::proxy::{COMMIT, Cut, Proxy};
 
-use crate::place::{Place, Ran, until};
+use crate::place::{Place, until};
+use tests::answer::Answer;
 
 /// What is done through a proxy here.
 trait Through {
-    fn deploy(&self, place: &Place) -> Ran;
+    fn deploy(&self, place: &Place) -> Answer;
     fn writer(&self, place: &Place) -> Box<dyn db_write::Writer>;
 }
 
 impl Through for Proxy {
-    fn deploy(&self, place: &Place) -> Ran {
+    fn deploy(&self, place: &Place) -> Answer {
         let url = self.url(&place.url);
         place.deploy_with(&[], &[("DATABASE_URL", &url)])
     }
@@ -220,7 +221,7 @@ fn a_server_that_dies_in_a_file_and_comes_back_has_rolled_back() {
     });
     server.stop("immediate");
     server.boot();
-    let ran = Ran::of(child);
+    let ran = Answer::from_child(child);
     ran.is(6, "yes").says("the server rolled it back");
     assert_eq!(place.ledger(), ["1"]);
     server.stop("immediate");

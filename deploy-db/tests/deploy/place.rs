@@ -1,10 +1,10 @@
 //! A folder with settings, migrations and a database, and the program run in it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use tests::answer::Answer;
 use tests::postgres_server::Server;
 
 pub(crate) const TOML: &str = "
@@ -30,13 +30,6 @@ enum Engine {
         server: &'static Server,
         database: String,
     },
-}
-
-/// What one run of the program came to.
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) json: Value,
-    pub(crate) stderr: String,
 }
 
 impl Place {
@@ -113,19 +106,19 @@ impl Place {
         command
     }
 
-    pub(crate) fn deploy(&self) -> Ran {
+    pub(crate) fn deploy(&self) -> Answer {
         self.deploy_with(&[], &[])
     }
 
-    pub(crate) fn deploy_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+    pub(crate) fn deploy_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Answer {
         let mut command = self.command();
         command.args(args).envs(variables.iter().copied());
-        Ran::of(command.spawn().unwrap())
+        Answer::of(&mut command)
     }
 
     /// Deploys what has to succeed.
     #[track_caller]
-    pub(crate) fn deployed(&self) -> Ran {
+    pub(crate) fn deployed(&self) -> Answer {
         let ran = self.deploy();
         assert_eq!(ran.code, Some(0), "{ran:#?}");
         ran
@@ -274,87 +267,6 @@ impl Place {
         let mut writer = self.writer();
         let surveyed = writer.survey().unwrap().mark;
         writer.write_mark(&mark, surveyed.as_ref()).unwrap();
-    }
-}
-
-impl std::fmt::Debug for Ran {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "exit {:?}, changed {}, {}\nfailed {:#?}\nwarned {:#?}\nerror {}\n{}",
-            self.code,
-            self.json["changed"],
-            self.json["summary"],
-            self.failed(),
-            self.found("warn"),
-            self.json["error"],
-            self.stderr
-        )
-    }
-}
-
-impl Ran {
-    pub(crate) fn of(child: Child) -> Ran {
-        let output = child.wait_with_output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        let json = serde_json::from_str(&stdout)
-            .unwrap_or_else(|error| panic!("{error}: {stdout:?} {stderr}"));
-        Ran {
-            code: output.status.code(),
-            json,
-            stderr,
-        }
-    }
-
-    /// Ids of the checks that failed, with the subject and the message.
-    pub(crate) fn failed(&self) -> Vec<String> {
-        self.found("fail")
-    }
-
-    pub(crate) fn found(&self, status: &str) -> Vec<String> {
-        self.json["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|finding| finding["status"] == status)
-            .map(|finding| {
-                let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-                format!("{} {}: {}", text("check"), text("subject"), text("message"))
-            })
-            .collect()
-    }
-
-    /// The line of the first finding that has one.
-    pub(crate) fn line(&self) -> Option<u64> {
-        self.json["findings"]
-            .as_array()?
-            .iter()
-            .find_map(|finding| finding["location"]["line"].as_u64())
-    }
-
-    /// Exit code and `changed`, which have to agree with each other.
-    #[track_caller]
-    pub(crate) fn is(&self, code: i32, changed: &str) -> &Ran {
-        assert_eq!(
-            (self.code, self.json["changed"].as_str()),
-            (Some(code), Some(changed)),
-            "{self:#?}"
-        );
-        assert_eq!(self.json["exit_code"], code);
-        self
-    }
-
-    /// The result as text, with quotes as they are.
-    fn text(&self) -> String {
-        self.json.to_string().replace("\\\"", "\"")
-    }
-
-    /// Some finding or the error says this.
-    #[track_caller]
-    pub(crate) fn says(&self, text: &str) -> &Ran {
-        assert!(self.text().contains(text), "{text}: {self:#?}");
-        self
     }
 }
 

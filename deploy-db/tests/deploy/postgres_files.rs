@@ -1,6 +1,7 @@
 //! PostgreSQL: what a file may do to its session, its transaction and its ledger row.
 
-use crate::place::{Place, Ran, until};
+use crate::place::{Place, until};
+use tests::answer::Answer;
 
 #[test]
 fn files_are_applied_in_order_each_with_its_row() {
@@ -230,7 +231,7 @@ fn an_index_that_another_session_builds_is_not_left_behind() {
     let building = std::thread::spawn(move || {
         builder.batch_execute("CREATE INDEX CONCURRENTLY theirs ON a (x)")
     });
-    Ran::of(child).is(0, "yes");
+    Answer::from_child(child).is(0, "yes");
     assert_eq!(
         place.rows("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = 'theirs'::regclass"),
         ["t"]
@@ -343,7 +344,7 @@ fn who_blocks_is_named_and_the_attempts_are_bounded() {
         place.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
     });
     reader.batch_execute("COMMIT").unwrap();
-    Ran::of(child).is(0, "yes");
+    Answer::from_child(child).is(0, "yes");
     assert_eq!(place.ledger(), ["1", "2"]);
 }
 

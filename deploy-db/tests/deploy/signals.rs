@@ -7,7 +7,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use tests::postgres_server::Server;
 
-use crate::place::{Place, Ran, until};
+use crate::place::{Place, until};
+use tests::answer::Answer;
 
 fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
@@ -15,9 +16,9 @@ fn signal(child: &Child, signal: Signal) {
 
 /// Sends the signal until the program has ended: one that came before the handlers would have
 /// killed it, so the first is sent once it is known to be at work.
-fn ended_by(child: Child, which: Signal) -> Ran {
+fn ended_by(child: Child, which: Signal) -> Answer {
     signal(&child, which);
-    Ran::of(child)
+    Answer::from_child(child)
 }
 
 /// SQL that runs for far longer than any test, and can be cancelled.

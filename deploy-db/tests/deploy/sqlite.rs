@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use crate::place::{Place, Ran};
+use crate::place::Place;
+use tests::answer::Answer;
 
 #[test]
 fn files_are_applied_in_order_each_with_its_row() {
@@ -272,7 +273,7 @@ fn a_reader_that_ends_in_time_does_not_undo_the_work() {
     let journal = place.path("app.db-journal");
     crate::place::until("the journal", || journal.exists());
     reader.execute_batch("COMMIT").unwrap();
-    Ran::of(child).is(0, "yes");
+    Answer::from_child(child).is(0, "yes");
     assert_eq!(place.ledger(), ["1"]);
 }
 
@@ -334,7 +335,7 @@ fn without_the_right_to_write_nothing_is_written() {
             .current_dir(place.dir.path())
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped());
-        Ran::of(command.spawn().unwrap())
+        Answer::of(&mut command)
     };
     mode(place.dir.path(), 0o755);
     mode(&place.path("migrations"), 0o755);

@@ -1,6 +1,6 @@
 //! A file that is made with its mark.
 
-use crate::support::Place;
+use crate::support::{Asks, Place};
 
 #[test]
 fn a_file_is_made_on_request_and_only_with_its_mark() {
@@ -13,7 +13,7 @@ fn a_file_is_made_on_request_and_only_with_its_mark() {
     assert_eq!(place.names(), ["lockstep.toml"]);
 
     let refused = place.run(&["--environment", "dev", "--create"], &[]);
-    assert_eq!(refused.failed(), ["target-confirmed"]);
+    assert_eq!(refused.failed_checks(), ["target-confirmed"]);
     assert_eq!(place.names(), ["lockstep.toml"]);
     let confirm = refused.asked();
     let args = ["--environment", "dev", "--create", "--confirm", &confirm];

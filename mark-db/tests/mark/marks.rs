@@ -2,17 +2,17 @@
 
 use tests::postgres_server::Server;
 
-use crate::support::{CI, Place, STAGING, TOML};
+use crate::support::{Asks, CI, Place, STAGING, TOML};
 
 #[test]
 fn an_unprotected_mark_wants_the_target_confirmed() {
     for place in Place::both() {
         let ran = place.run(&["--environment", "dev"], &[]);
         ran.is(1, "no").says("--confirm '");
-        assert_eq!(ran.failed(), ["target-confirmed"]);
+        assert_eq!(ran.failed_checks(), ["target-confirmed"]);
         assert!(!ran.asked().contains("p@ss"), "{}", ran.asked());
         let ran = place.run(&["--environment", "dev", "--confirm", "app"], &[]);
-        assert_eq!(ran.failed(), ["target-confirmed"]);
+        assert_eq!(ran.failed_checks(), ["target-confirmed"]);
         assert_eq!(place.mark(), None);
         let ran = place.mark_dev(&[]);
         ran.is(0, "yes");
@@ -48,12 +48,12 @@ fn a_protected_mark_is_written_by_its_ci_job_alone() {
     for place in Place::both() {
         let ran = place.run(&[], &[("LOCKSTEP_ENV", "production"), CI[2]]);
         ran.is(1, "no");
-        assert_eq!(ran.failed(), ["ci-run", "target-confirmed"]);
+        assert_eq!(ran.failed_checks(), ["ci-run", "target-confirmed"]);
         let ran = place.run(&[], &[("CI", "true"), CI[1]]);
-        assert_eq!(ran.failed(), ["requirement-met"]);
+        assert_eq!(ran.failed_checks(), ["requirement-met"]);
         // The flag does not stand for the job's own variable.
         let ran = place.run(&["--environment", "production"], &[("CI", "true"), CI[2]]);
-        assert_eq!(ran.failed(), ["variable-matches"]);
+        assert_eq!(ran.failed_checks(), ["variable-matches"]);
         assert_eq!(place.mark(), None);
         place.execute("CREATE TABLE t (x int)");
         place.run(&[], &CI).is(0, "yes");
@@ -72,9 +72,9 @@ fn a_protected_mark_is_never_replaced_where_it_was_written() {
         let marked = place.mark();
         let ran = place.mark_dev(&[]);
         ran.is(1, "no").says("it is protected as production");
-        assert_eq!(ran.failed(), ["mark-replaceable"]);
+        assert_eq!(ran.failed_checks(), ["mark-replaceable"]);
         let ran = place.run(&[], &STAGING);
-        assert_eq!(ran.failed(), ["mark-replaceable"]);
+        assert_eq!(ran.failed_checks(), ["mark-replaceable"]);
         assert_eq!(place.mark(), marked);
         // Not by a file that calls production unprotected either.
         let toml = TOML.replace(
@@ -83,7 +83,10 @@ fn a_protected_mark_is_never_replaced_where_it_was_written() {
         );
         std::fs::write(place.dir.path().join("lockstep.toml"), toml).unwrap();
         let ran = place.run(&[], &CI);
-        assert_eq!(ran.failed(), ["mark-replaceable", "target-confirmed"]);
+        assert_eq!(
+            ran.failed_checks(),
+            ["mark-replaceable", "target-confirmed"]
+        );
         assert_eq!(place.mark(), marked);
     }
 }
@@ -128,7 +131,7 @@ fn a_copy_gets_a_mark_and_an_identity_of_its_own() {
         let ran = moved.mark_dev(&[]);
         ran.is(1, "no")
             .says("if it was moved, run mark-db in the CI job of production");
-        assert_eq!(ran.failed(), ["mark-replaceable"]);
+        assert_eq!(ran.failed_checks(), ["mark-replaceable"]);
         assert_eq!(moved.mark().unwrap(), original);
     }
     moved
@@ -162,20 +165,20 @@ fn ci_true_in_a_shell_spares_an_unprotected_mark_nothing() {
     let ci = [("CI", "true"), ("LOCKSTEP_ENV", "dev")];
     for place in Place::both() {
         let asked = place.run(&[], &ci);
-        assert_eq!(asked.is(1, "no").failed(), ["target-confirmed"]);
+        assert_eq!(asked.is(1, "no").failed_checks(), ["target-confirmed"]);
         let confirm = asked.asked();
         let ran = place.run(
             &["--environment", "dev", "--confirm", &confirm],
             &[("CI", "true")],
         );
-        assert_eq!(ran.is(1, "no").failed(), ["variable-matches"]);
+        assert_eq!(ran.is(1, "no").failed_checks(), ["variable-matches"]);
         place.run(&["--confirm", &confirm], &ci).is(0, "yes");
     }
     let place = Place::postgres();
     let confirm = place.run(&[], &ci).asked();
     let _app = Server::shared().connect(place.database.as_deref().unwrap());
     let ran = place.run(&["--confirm", &confirm], &ci);
-    assert_eq!(ran.is(1, "no").failed(), ["no-other-session"]);
+    assert_eq!(ran.is(1, "no").failed_checks(), ["no-other-session"]);
 }
 
 #[test]
@@ -187,7 +190,7 @@ fn outside_ci_a_database_in_use_is_not_marked() {
     app.batch_execute("SET application_name = 'shop'").unwrap();
     let ran = place.run(&args, &[]);
     ran.is(1, "no").says("in use by shop as lockstep (process ");
-    assert_eq!(ran.failed(), ["no-other-session"]);
+    assert_eq!(ran.failed_checks(), ["no-other-session"]);
 
     // A role that may not see what another role's session is, sees that it is there.
     place.execute(
@@ -195,7 +198,7 @@ fn outside_ci_a_database_in_use_is_not_marked() {
     );
     let url = Server::shared().url_as("marker", "secret", place.database.as_deref().unwrap());
     let asked = place.run(&["--environment", "dev"], &[("DATABASE_URL", &url)]);
-    assert!(asked.failed().contains(&"no-other-session"));
+    assert!(asked.failed_checks().contains(&"no-other-session"));
     drop(app);
     let confirm = asked.asked();
     let args = ["--environment", "dev", "--confirm", &confirm];
@@ -206,7 +209,7 @@ fn outside_ci_a_database_in_use_is_not_marked() {
         if ran.code == Some(0) {
             break;
         }
-        assert_eq!(ran.failed(), ["no-other-session"]);
+        assert_eq!(ran.failed_checks(), ["no-other-session"]);
         assert!(std::time::Instant::now() < deadline);
     }
 
@@ -220,7 +223,7 @@ fn outside_ci_a_database_in_use_is_not_marked() {
         let ran = place.mark_dev(&[]);
         ran.is(1, "no")
             .says(&format!("(process {})", std::process::id()));
-        assert_eq!(ran.failed(), ["no-other-session"]);
+        assert_eq!(ran.failed_checks(), ["no-other-session"]);
         // In CI the application may well be at work.
         place.run(&[], &CI).is(0, "yes");
         drop(app);

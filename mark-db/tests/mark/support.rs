@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use db_write::{Options, Stop, Writer};
-use serde_json::Value;
+use tests::answer::Answer;
 use tests::postgres_server::Server;
 
 pub(crate) const TOML: &str = "
@@ -34,12 +34,6 @@ pub(crate) struct Place {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) url: String,
     pub(crate) database: Option<String>,
-}
-
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) json: Value,
-    pub(crate) stderr: String,
 }
 
 impl Place {
@@ -76,29 +70,21 @@ impl Place {
         self.dir.path().join("app.db")
     }
 
-    pub(crate) fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_mark-db"))
+    pub(crate) fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mark-db"));
+        command
             .args(["--format", "json"])
             .args(args)
             .env_clear()
             .env("DATABASE_URL", &self.url)
             .envs(variables.iter().copied())
             .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        Ran {
-            code: output.status.code(),
-            json: serde_json::from_str(&stdout)
-                .unwrap_or_else(|error| panic!("{error}: {stdout:?} {stderr}")),
-            stderr,
-        }
+            .stdin(Stdio::null());
+        Answer::of(&mut command)
     }
 
     /// Marks as `dev` with the confirmation that the program itself asked for.
-    pub(crate) fn mark_dev(&self, more: &[&str]) -> Ran {
+    pub(crate) fn mark_dev(&self, more: &[&str]) -> Answer {
         let confirm = self.run(&["--environment", "dev"], &[]).asked();
         let mut args = vec!["--environment", "dev", "--confirm", &confirm];
         args.extend(more);
@@ -167,44 +153,17 @@ impl Place {
     }
 }
 
-impl Ran {
-    #[track_caller]
-    pub(crate) fn is(&self, code: i32, changed: &str) -> &Ran {
-        assert_eq!(
-            (self.code, self.json["changed"].as_str()),
-            (Some(code), Some(changed)),
-            "{:#} {}",
-            self.json,
-            self.stderr
-        );
-        self
-    }
+/// What is asked of an answer of this program.
+pub(crate) trait Asks {
+    /// The target that it wants confirmed.
+    fn asked(&self) -> String;
+}
 
+impl Asks for Answer {
     #[track_caller]
-    pub(crate) fn says(&self, text: &str) -> &Ran {
-        let said = self.json.to_string().replace("\\\"", "\"");
-        assert!(said.contains(text), "{text}: {said}");
-        self
-    }
-
-    pub(crate) fn failed(&self) -> Vec<&str> {
-        self.json["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|finding| finding["status"] == "fail")
-            .map(|finding| finding["check"].as_str().unwrap())
-            .collect()
-    }
-
-    /// The target that the program wants confirmed.
-    #[track_caller]
-    pub(crate) fn asked(&self) -> String {
-        let findings = self.json["findings"].as_array().unwrap();
-        let finding = findings
-            .iter()
-            .find(|finding| finding["check"] == "target-confirmed")
-            .unwrap();
-        finding["subject"].as_str().unwrap().to_owned()
+    fn asked(&self) -> String {
+        let mut findings = self.findings();
+        let finding = findings.find(|finding| finding["check"] == "target-confirmed");
+        finding.unwrap()["subject"].as_str().unwrap().to_owned()
     }
 }
