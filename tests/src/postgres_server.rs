@@ -191,7 +191,7 @@ fn warden(bin: &Path, dir: &Path, data: &Path) -> Child {
 }
 
 /// PostgreSQL refuses to run as root; as root, its programs run as the user `postgres`.
-fn server_command(program: &Path) -> Command {
+pub fn server_command(program: &Path) -> Command {
     let mut command = if rustix::process::geteuid().is_root() {
         let mut command = Command::new("setpriv");
         command.args([
@@ -212,7 +212,8 @@ fn server_command(program: &Path) -> Command {
     command
 }
 
-fn own(path: &Path) {
+/// Gives a file or folder to whom the server's programs run as.
+pub fn own(path: &Path) {
     if rustix::process::geteuid().is_root() {
         run(Command::new("chown").arg("postgres:postgres").arg(path));
     }

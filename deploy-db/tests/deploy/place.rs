@@ -1,7 +1,7 @@
 //! A folder with settings, migrations and a database, and the program run in it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tests::answer::Answer;
@@ -108,6 +108,16 @@ impl Place {
 
     pub(crate) fn deploy(&self) -> Answer {
         self.deploy_with(&[], &[])
+    }
+
+    /// The program, which waits for a lock on the server for at most so long.
+    pub(crate) fn waiting(&self, lock_timeout: &str) -> Child {
+        let mut command = self.command();
+        let child = command.args(["--lock-timeout", lock_timeout]).spawn();
+        until("the wait", || {
+            self.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
+        });
+        child.unwrap()
     }
 
     pub(crate) fn deploy_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Answer {

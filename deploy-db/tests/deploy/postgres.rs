@@ -1,10 +1,10 @@
 //! PostgreSQL: what can't be deployed to.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use tests::pgbouncer::Pgbouncer;
-use tests::postgres_server::{Server, free_port};
+use tests::postgres_server::{Server, free_port, own, server_command};
 
 use crate::place::Place;
 
@@ -44,32 +44,11 @@ impl Standby {
             .keep();
         let port = free_port();
         let as_server = |program: &Path| {
-            let mut command = if rustix::process::geteuid().is_root() {
-                let mut command = Command::new("setpriv");
-                command.args([
-                    "--reuid=postgres",
-                    "--regid=postgres",
-                    "--init-groups",
-                    "--",
-                ]);
-                command.arg(program);
-                command
-            } else {
-                Command::new(program)
-            };
-            command
-                .current_dir("/")
-                .stdin(Stdio::null())
-                .stdout(Stdio::null());
+            let mut command = server_command(program);
+            command.stdin(Stdio::null()).stdout(Stdio::null());
             command
         };
-        if rustix::process::geteuid().is_root() {
-            let chown = Command::new("chown")
-                .arg("postgres:postgres")
-                .arg(&dir)
-                .status();
-            assert!(chown.unwrap().success());
-        }
+        own(&dir);
         let data = dir.join("data");
         let copied = as_server(&server.bin().join("pg_basebackup"))
             .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])

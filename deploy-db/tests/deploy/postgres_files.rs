@@ -335,14 +335,7 @@ fn who_blocks_is_named_and_the_attempts_are_bounded() {
         "{}",
         ran.stderr
     );
-    let child = place
-        .command()
-        .args(["--lock-timeout", "200ms"])
-        .spawn()
-        .unwrap();
-    until("the wait", || {
-        place.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
-    });
+    let child = place.waiting("200ms");
     reader.batch_execute("COMMIT").unwrap();
     Answer::from_child(child).is(0, "yes");
     assert_eq!(place.ledger(), ["1", "2"]);

@@ -142,27 +142,13 @@ fn the_wait_for_a_table_ends_at_once() {
     reader
         .batch_execute("BEGIN; LOCK a IN ACCESS SHARE MODE")
         .unwrap();
-    let child = place
-        .command()
-        .args(["--lock-timeout", "10m"])
-        .spawn()
-        .unwrap();
-    until("the wait", || {
-        place.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
-    });
+    let child = place.waiting("10m");
     ended_by(child, Signal::INT)
         .is(1, "no")
         .says("stopped by a signal");
     // The same where the file waits without a limit of its own.
     place.file("2_b.sql", "SET lock_timeout = 0;\nALTER TABLE a ADD y int;");
-    let child = place
-        .command()
-        .args(["--lock-timeout", "1ms"])
-        .spawn()
-        .unwrap();
-    until("the wait", || {
-        place.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
-    });
+    let child = place.waiting("1ms");
     ended_by(child, Signal::INT).is(1, "no");
     assert_eq!(place.ledger(), ["1"]);
 }
@@ -292,14 +278,7 @@ fn the_wait_for_the_records_ends_at_once_and_has_its_limit() {
     holder
         .batch_execute("SET application_name = 'psql'; BEGIN; LOCK lockstep.migrations")
         .unwrap();
-    let child = place
-        .command()
-        .args(["--lock-timeout", "10m"])
-        .spawn()
-        .unwrap();
-    until("the wait", || {
-        place.rows("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"]
-    });
+    let child = place.waiting("10m");
     ended_by(child, Signal::TERM)
         .is(1, "no")
         .says("cannot read the database's records: stopped by a signal");
