@@ -1,6 +1,6 @@
 //! One deployment: file after file, what came of each, and what the run came to.
 
-use contract::{Changed, Check, Class, Failure, Report, Run};
+use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run};
 use db_write::{ApplyError, Cause, NewSchema, Writer};
 use migrations::{LedgerRow, Migration};
 use plan::Plan;
@@ -229,21 +229,20 @@ impl<'a> Deployment<'a> {
         report: &mut Report,
     ) -> Result<(), db_write::Error> {
         // In full, once: what the run has written is what is there.
-        let ledger = writer.ledger()?;
+        let ledger = match writer.ledger() {
+            // Each row was confirmed as it was written; that nobody answers now takes nothing back.
+            Err(error) if is_about_what_is_there(&error) => {
+                let what = format!("it can't be read: {}", Failure::from(error).line());
+                self.distrust(&what, report);
+                return Ok(());
+            }
+            ledger => ledger?,
+        };
         let ledger_state = migrations::ledger_state(&ledger);
         report.fact("ledger_state", &ledger_state);
         if !is_as_written(&ledger, &self.ledger, self.unfinished.as_deref()) {
             let what = "it is not as this run wrote it: a file or somebody else changed it";
-            report
-                .broken(&APPLIED, "ledger", what)
-                .remedy(LEDGER_REMEDY);
-            // What stopped the run before the last file is told first.
-            if self.applied == self.pending.len() {
-                report.stopped_by(
-                    Failure::new(Class::Partial, format!("cannot trust the ledger: {what}"))
-                        .remedy(LEDGER_REMEDY),
-                );
-            }
+            self.distrust(what, report);
         }
         let scope = Scope::from_settings(&resolved.settings);
         let document = writer.read_schema(&scope)?.to_json()?;
@@ -252,6 +251,26 @@ impl<'a> Deployment<'a> {
             ledger_state,
         })
     }
+
+    /// Says that the ledger is not what it has to be after this run.
+    fn distrust(&self, what: &str, report: &mut Report) {
+        report
+            .broken(&APPLIED, "ledger", what)
+            .remedy(LEDGER_REMEDY);
+        // What stopped the run before the last file is told first.
+        if self.applied == self.pending.len() {
+            report.stopped_by(
+                Failure::new(Class::Partial, format!("cannot trust the ledger: {what}"))
+                    .remedy(LEDGER_REMEDY),
+            );
+        }
+    }
+}
+
+/// Whether an error says something of the ledger, and not that nobody answered or waited for it.
+fn is_about_what_is_there(error: &db_write::Error) -> bool {
+    !matches!(error, db_write::Error::Stopped { .. })
+        && !matches!(error.class(), Class::Busy | Class::Unavailable)
 }
 
 /// Whether the ledger that is there is the one that the run wrote.

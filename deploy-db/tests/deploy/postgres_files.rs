@@ -312,6 +312,31 @@ fn files_prepare_and_deallocate_what_they_like() {
 }
 
 #[test]
+fn what_a_function_prepares_or_drops_does_not_reach_the_next_file() {
+    let place = Place::postgres();
+    let function = |name: &str, sql: &str| {
+        format!(
+            "CREATE FUNCTION {name}() RETURNS int LANGUAGE plpgsql AS \
+             $$ BEGIN EXECUTE '{sql}'; RETURN 1; END $$;\n"
+        )
+    };
+    let functions = [
+        "CREATE TABLE t (x int);\n".to_owned(),
+        function("prepares", "PREPARE p AS SELECT 1"),
+        function("drops", "DEALLOCATE ALL"),
+    ];
+    place
+        .file("1_functions.sql", functions.concat())
+        .file("2_prepares.sql", "INSERT INTO t VALUES (prepares());")
+        .file("3_again.sql", "INSERT INTO t VALUES (prepares());")
+        .file("4_drops.sql", "INSERT INTO t VALUES (drops());")
+        .file("5_plain.sql", "CREATE TABLE a (x int);")
+        .file("6_drops.sql", "INSERT INTO t VALUES (drops());");
+    place.deployed();
+    assert_eq!(place.ledger().len(), 6);
+}
+
+#[test]
 fn who_blocks_is_named_and_the_attempts_are_bounded() {
     let place = Place::postgres();
     place.file("1_a.sql", "CREATE TABLE a (x int);");

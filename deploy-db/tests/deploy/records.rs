@@ -122,6 +122,52 @@ fn a_ledger_that_changes_in_the_last_commit_is_told() {
 }
 
 #[test]
+fn a_row_that_a_trigger_swallows_is_told_as_that() {
+    let place = deployed(Place::sqlite());
+    place.execute(
+        "CREATE TRIGGER t BEFORE INSERT ON lockstep_migrations BEGIN SELECT raise(ignore); END",
+    );
+    place.file("2_b.sql", "CREATE TABLE b (x int);");
+    place.file("3_c.sql", "CREATE TABLE c (x int);");
+    let before = place.state();
+    place
+        .deploy()
+        .is(1, "no")
+        .says("its row does not get into the ledger");
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn a_ledger_that_can_not_be_read_after_the_run_is_no_pass() {
+    for place in Place::both() {
+        let place = deployed(place);
+        let (table, trigger) = if place.is_sqlite() {
+            (
+                "lockstep_migrations",
+                "CREATE TRIGGER t AFTER INSERT ON lockstep_migrations BEGIN \
+                 UPDATE lockstep_migrations SET sha256 = replace(sha256, substr(sha256, 1, 1), 'z') WHERE position = 1; END",
+            )
+        } else {
+            (
+                "lockstep.migrations",
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                    UPDATE lockstep.migrations SET sha256 = repeat('z', 64) WHERE position = 1; \
+                    RETURN NULL; END $$; \
+                 CREATE TRIGGER t AFTER INSERT ON lockstep.migrations EXECUTE FUNCTION f()",
+            )
+        };
+        place.execute(trigger);
+        place.file("2_b.sql", "CREATE TABLE b (x int);");
+        place
+            .deploy()
+            .is(6, "yes")
+            .says("cannot trust the ledger: it can't be read");
+        let versions = format!("SELECT version FROM {table} ORDER BY position");
+        assert_eq!(place.rows(&versions), ["1", "2"]);
+    }
+}
+
+#[test]
 fn a_row_that_a_rule_swallows_is_told_as_that() {
     let place = deployed(Place::postgres());
     place.file(

@@ -132,6 +132,32 @@ fn rows_that_a_trigger_changes_in_place_are_found_and_those_it_leaves_are_not() 
 }
 
 #[test]
+fn a_name_beyond_ascii_is_found_and_a_table_that_the_file_makes_is_its_own() {
+    let place = Place::sqlite();
+    place
+        .file(
+            "1_a.sql",
+            "CREATE TABLE \"Ärger\" (x int);\nCREATE TABLE t (x int);\n\
+             CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT INTO \"Ärger\" VALUES (new.x); END;",
+        )
+        .file(
+            "2_b.sql",
+            "CREATE TABLE s (x int);\nCREATE TABLE 'log' (x int);\n\
+             CREATE TRIGGER h AFTER INSERT ON s BEGIN INSERT INTO 'log' VALUES (new.x); END;\n\
+             INSERT INTO s VALUES (1);",
+        );
+    place.deployed();
+    assert_eq!(place.rows("SELECT x FROM log"), ["1"]);
+    place.file("3_c.sql", "INSERT INTO t VALUES (1);");
+    place
+        .deploy()
+        .is(1, "no")
+        .says("table Ärger, which the file does not name, was written by the trigger g");
+    place.file("3_c.sql", "INSERT INTO s VALUES (1);");
+    place.deploy().is(1, "no").says("table log");
+}
+
+#[test]
 fn a_full_text_index_follows_its_table() {
     let place = Place::sqlite();
     place

@@ -27,7 +27,8 @@ const LOCK_REMEDY: &str =
     "see whether a file unlocks advisory locks, then run the deployment again";
 /// What completes "cannot" where a file's own SQL failed.
 const FILE: &str = "apply the file";
-/// What a session may have of prepared statements goes, where a file may have made some.
+/// What the session has prepared, whatever prepared it: a trigger does without a word of the file.
+const PREPARED: &str = "SELECT from_sql, statement FROM pg_catalog.pg_prepared_statements";
 pub(super) const DEALLOCATE: &str = "DEALLOCATE ALL; ";
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
@@ -120,7 +121,8 @@ impl PostgresWriter {
         // The lock counts how often it was taken. Once more is what can be asked in a moment on a
         // busy server, whose pg_locks stops all others while it is put together, and it leaves the
         // lock held also where a file let go of it. The ledger is read after that, in a statement
-        // with a snapshot of its own.
+        // with a snapshot of its own where transactions do not keep one; where they do, a row that is
+        // missed is in the way of ours by its position.
         let sql = format!(
             "{begin}SELECT pg_catalog.txid_current(), pg_catalog.pg_try_advisory_lock({key}); \
              SELECT position, version, sha256, state FROM {} ORDER BY position DESC LIMIT 1",
@@ -175,9 +177,16 @@ impl PostgresWriter {
         // Deferred constraints first, while the file's own settings hold. Then the session is made
         // as new inside the transaction: the row below needs the session's own role, and the next
         // file a session without this one's leftovers.
-        let deallocate = if reach.prepared { DEALLOCATE } else { "" };
-        let reset = format!("SET CONSTRAINTS ALL IMMEDIATE; {deallocate}{}", self.reset);
-        self.client_batch("end the file", &reset)?;
+        let reset = format!("SET CONSTRAINTS ALL IMMEDIATE; {}; {PREPARED}", self.reset);
+        let messages = self
+            .link
+            .client
+            .simple_query(&reset)
+            .map_err(|error| self.stopped_or("end the file", error))?;
+        if !self.row_insert.is_all_of(&messages) {
+            self.row_insert.forget();
+            self.client_batch("end the file", DEALLOCATE)?;
+        }
         let applied_at = contract::now();
         let duration_ms = millis(began);
         let position = next_position(ledger);
@@ -334,7 +343,7 @@ struct Reach {
     /// the time of a small migration; it is compared after the run in any case, for what was there
     /// before the file.
     ledger: bool,
-    /// The session's prepared statements, the ledger's own INSERT among them: by name, or by code.
+    /// The names of prepared statements, of which the ledger's own INSERT has one.
     prepared: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use migrations::{Migration, RowState};
 use postgres::types::{ToSql, Type};
-use postgres::{GenericClient, Statement};
+use postgres::{GenericClient, SimpleQueryMessage, Statement};
 use records::Mark;
 
 use super::conditions::{Condition, Conditions};
@@ -27,6 +27,18 @@ pub(super) struct RowInsert {
 }
 
 impl RowInsert {
+    /// Whether it, or nothing where nothing was prepared, is all that a session's prepared statements
+    /// are: rows of `from_sql` and `statement`.
+    pub(super) fn is_all_of(&self, messages: &[SimpleQueryMessage]) -> bool {
+        let found = messages.iter().filter_map(|message| match message {
+            // Rows of one column are those of other statements in the message.
+            SimpleQueryMessage::Row(row) if row.len() == 2 => Some((row.get(0), row.get(1))),
+            _ => None,
+        });
+        let own = self.prepared.as_ref();
+        found.eq(own.map(|(sql, _)| (Some("f"), Some(sql.as_str()))))
+    }
+
     /// Lets the server forget it, before a file that may name or drop any prepared statement, and
     /// where the session is another.
     pub(super) fn forget(&mut self) {

@@ -44,11 +44,26 @@ pub(super) struct Reach {
 impl Reach {
     pub(super) fn of(migration: &Migration) -> Reach {
         let text = migration.up.to_ascii_lowercase();
+        let has = |word| has_word(&text, word);
         Reach {
-            session: text.contains("pragma") || text.contains("temp"),
-            schema_table: text.contains("writable_schema"),
+            session: has("pragma") || has("temp") || has("temporary"),
+            schema_table: has("writable_schema"),
         }
     }
+}
+
+/// Whether a text has a word, in whatever quotes and comments, but not as a part of another.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| {
+            byte.is_ascii_alphanumeric() || b"_$".contains(byte) || *byte >= 0x80
+        })
+    };
+    let bytes = text.as_bytes();
+    text.match_indices(word).any(|(at, _)| {
+        !is_part(at.checked_sub(1).and_then(|before| bytes.get(before)))
+            && !is_part(bytes.get(at + word.len()))
+    })
 }
 
 impl SqliteWriter {
@@ -185,12 +200,25 @@ impl SqliteWriter {
             duration_ms,
             because: None,
         };
-        tables::insert_row(&self.connection, &self.options, migration, &new).map_err(failed)?;
+        self.write_row(migration, &new)?;
         Ok(Seen {
             data_version,
             row: row_of(migration, &self.options, position, applied_at, duration_ms),
             violations: violations_after,
         })
+    }
+
+    /// Writes the migration's row, or says that it does not get into the ledger.
+    pub(super) fn write_row(&self, migration: &Migration, row: &NewRow<'_>) -> Result<(), Cause> {
+        match tables::insert_row(&self.connection, &self.options, migration, row) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Cause::new(
+                Class::Fail,
+                "its row does not get into the ledger: a trigger of the ledger's table keeps it out",
+            )
+            .remedy("drop that trigger, then deploy again")),
+            Err(error) => Err(self.engine(&error)),
+        }
     }
 
     pub(super) fn own_tables(&self) -> Result<(), rusqlite::Error> {
@@ -208,13 +236,17 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Sends the file to SQLite as it stands. Returns the tables that triggers may have written,
-    /// each with the trigger.
+    /// Sends the file to SQLite as it stands. Returns the tables that triggers may have written and
+    /// the file did not make, each with the trigger.
     pub(super) fn run(&self, migration: &Migration) -> Result<BTreeMap<String, String>, Cause> {
+        self.held.take_made();
         self.held.records.store(true, Ordering::Relaxed);
         let ran = self.run_statements(migration);
         self.held.records.store(false, Ordering::Relaxed);
-        ran
+        let mut written = ran?;
+        let made = self.held.take_made();
+        written.retain(|table, _| !made.contains(table));
+        Ok(written)
     }
 
     fn run_statements(&self, migration: &Migration) -> Result<BTreeMap<String, String>, Cause> {
@@ -460,4 +492,34 @@ fn line_of(migration: &Migration, end: usize, done: usize, error: &rusqlite::Err
     let before = migration.up.as_bytes().get(..byte)?;
     let lines = before.iter().filter(|byte| **byte == b'\n').count();
     Some(migration.up_line + u32::try_from(lines).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_word;
+
+    #[test]
+    fn a_word_is_found_in_quotes_and_not_within_another() {
+        for text in [
+            "temp.t",
+            "create temp table",
+            "\"temp\"",
+            "'temp'",
+            "temp",
+            "/*temp*/",
+        ] {
+            assert!(has_word(text, "temp"), "{text}");
+        }
+        for text in [
+            "temperature",
+            "attempt",
+            "x_temp",
+            "temp1",
+            "témp",
+            "étemp",
+            "",
+        ] {
+            assert!(!has_word(text, "temp"), "{text}");
+        }
+    }
 }

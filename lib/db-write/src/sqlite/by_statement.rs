@@ -84,7 +84,7 @@ impl SqliteWriter {
             duration_ms: 0,
             because: None,
         };
-        tables::insert_row(&self.connection, &self.options, migration, &new).map_err(failed)?;
+        self.write_row(migration, &new)?;
         Ok((position, own, violations))
     }
 

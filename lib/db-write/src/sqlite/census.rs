@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use records::LedgerName;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 /// Kind, name and definition of everything on Lockstep's own tables. A file with `writable_schema`
 /// could take a table away without touching it.
@@ -100,9 +100,9 @@ impl Census {
     }
 }
 
-/// The first table that a trigger wrote and the migration does not name; `written` are the tables in
-/// lower case, each with the trigger. A virtual table that follows its table by triggers, as a
-/// full-text index does, holds no rows of its own.
+/// The first table that a trigger wrote and the migration does not name; `written` are the tables,
+/// each with the trigger, and `named` the names in it, in lower case. A virtual table that follows
+/// its table by triggers, as a full-text index does, holds no rows of its own.
 pub(super) fn written_unnamed(
     connection: &Connection,
     ledger: &LedgerName,
@@ -110,18 +110,17 @@ pub(super) fn written_unnamed(
     named: &BTreeSet<String>,
 ) -> Result<Option<String>, rusqlite::Error> {
     let own = own_names(ledger);
-    for (name, trigger) in written {
-        if named.contains(name) || is_own(name, &own) {
+    for (table, trigger) in written {
+        if named.contains(&table.to_lowercase()) || is_own(table, &own) {
             continue;
         }
-        let table: Option<String> = connection
+        let has_rows = connection
             .prepare_cached(
-                "SELECT name FROM pragma_table_list \
-                 WHERE schema = 'main' AND type = 'table' AND name = ?1 COLLATE NOCASE",
+                "SELECT 1 FROM pragma_table_list \
+                 WHERE schema = 'main' AND type = 'table' AND name = ?1",
             )?
-            .query_row([name], |row| row.get(0))
-            .optional()?;
-        if let Some(table) = table {
+            .exists([table])?;
+        if has_rows {
             return Ok(Some(format!(
                 "table {table}, which the file does not name, was written by the trigger {trigger}"
             )));

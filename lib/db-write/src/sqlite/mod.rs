@@ -9,7 +9,7 @@ mod holders;
 mod lock;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -239,17 +239,25 @@ struct Held {
     transaction: AtomicBool,
     /// Tables that triggers of the prepared statement write, each with the trigger.
     trigger_writes: Mutex<BTreeMap<String, String>>,
+    /// Tables that the file makes.
+    made: Mutex<BTreeSet<String>>,
 }
 
 impl Held {
     /// What was noted of triggers since this was asked last.
     fn take_trigger_writes(&self) -> BTreeMap<String, String> {
-        let mut writes = self
-            .trigger_writes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *writes)
+        take(&self.trigger_writes)
     }
+
+    /// The tables that were made since this was asked last.
+    fn take_made(&self) -> BTreeSet<String> {
+        take(&self.made)
+    }
+}
+
+fn take<T: Default>(noted: &Mutex<T>) -> T {
+    let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *noted)
 }
 
 /// Refuses what would change the mark or a ledger, or end our transaction, while a file runs. The
@@ -308,6 +316,12 @@ fn forbid(
         {
             Authorization::Deny
         }
+        AuthAction::CreateTable { table_name } => {
+            if let Ok(mut made) = held.made.lock() {
+                made.insert(table_name.to_owned());
+            }
+            Authorization::Allow
+        }
         AuthAction::Insert { table_name }
         | AuthAction::Update { table_name, .. }
         | AuthAction::Delete { table_name } => {
@@ -315,7 +329,7 @@ fn forbid(
             if let Some(trigger) = context.accessor
                 && let Ok(mut writes) = held.trigger_writes.lock()
             {
-                writes.insert(table_name.to_lowercase(), trigger.to_owned());
+                writes.insert(table_name.to_owned(), trigger.to_owned());
             }
             Authorization::Allow
         }
@@ -436,7 +450,9 @@ impl Writer for SqliteWriter {
                     duration_ms: 0,
                     because: Some(row.because),
                 };
-                tables::insert_row(connection, options, row.migration, &new)?;
+                if !tables::insert_row(connection, options, row.migration, &new)? {
+                    return Err(rusqlite::Error::StatementChangedRows(0));
+                }
             }
             tables::insert_schema(connection, options, schema)
         })

@@ -114,15 +114,15 @@ pub(super) struct NewRow<'a> {
     pub(super) because: Option<&'a str>,
 }
 
-/// Writes one row of the ledger.
+/// Writes one row of the ledger; whether it was written.
 pub(super) fn insert_row(
     connection: &Connection,
     options: &Options,
     migration: &Migration,
     row: &NewRow<'_>,
-) -> Result<(), rusqlite::Error> {
+) -> Result<bool, rusqlite::Error> {
     let table = options.ledger.sqlite_table("migrations");
-    connection
+    let written = connection
         .prepare_cached(&format!(
             "INSERT INTO main.\"{table}\" (position, version, name, sha256, sha256_tokens, state, \
              applied_at, duration_ms, applied_by, run_id, because) \
@@ -143,7 +143,7 @@ pub(super) fn insert_row(
             &options.run_id,
             row.because,
         ))?;
-    Ok(())
+    Ok(written == 1)
 }
 
 /// The position of the ledger's last row; 0 where there is none.
