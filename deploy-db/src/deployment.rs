@@ -1,7 +1,7 @@
 //! One deployment: file after file, what came of each, and what the run came to.
 
 use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run};
-use db_write::{ApplyError, Cause, NewSchema, Writer};
+use db_write::{ApplyError, Cause, Writer};
 use migrations::{LedgerRow, Migration};
 use plan::Plan;
 use records::Survey;
@@ -12,12 +12,6 @@ pub(crate) const APPLIED: Check = Check {
     id: "migration-applied",
     holds: "the migration was applied, and the ledger says so",
     remedy: "mend the file, verify it, and deploy again",
-};
-
-pub(crate) const SCHEMA_RECORDED: Check = Check {
-    id: "schema-recorded",
-    holds: "the schema that the deployment left is recorded beside the ledger",
-    remedy: "record it in a file with record-schema; the next deployment records it again",
 };
 
 const LEDGER_REMEDY: &str =
@@ -127,7 +121,8 @@ impl<'a> Deployment<'a> {
         let remedy = match (changed, remedy) {
             // Whatever went wrong, the row has to be ended by somebody who has looked.
             (Changed::Yes, _) => format!(
-                "look at what it left behind, then mark-migrations --resolve {} applied|pending",
+                "look at what it left behind, then mark-migrations --resolve {} applied|pending \
+                 --because \"what you found\"",
                 migration.version
             ),
             (_, Some(remedy)) => remedy,
@@ -177,7 +172,7 @@ impl<'a> Deployment<'a> {
     /// Which files are applied, and which are not.
     fn how_far(&self, changed: Changed) -> String {
         let applied = match self.applied {
-            0 => "nothing before it was applied".to_owned(),
+            0 => "this run applied nothing before it".to_owned(),
             1 => format!("applied is {}", shown(self.pending[0])),
             count => format!(
                 "applied are {} to {}",
@@ -195,48 +190,24 @@ impl<'a> Deployment<'a> {
         format!("{applied}{not}")
     }
 
-    /// Records the schema as it is now, whether all migrations were applied or only some. That it
-    /// could not be recorded is no reason to call the deployment failed: the migrations and their
-    /// rows stand.
+    /// Records the schema as it is now, whether all migrations were applied or only some, if the
+    /// ledger is what this run wrote. Whether it was recorded.
     pub(crate) fn record_schema(
         &self,
         writer: &mut dyn Writer,
         resolved: &Resolved,
         report: &mut Report,
-    ) {
-        match self.read_and_record(writer, resolved, report) {
-            Ok(()) => {
-                report.held(&SCHEMA_RECORDED, "");
-            }
-            Err(error) => {
-                let failure = Failure::from(error);
-                let finding = report.warned(
-                    &SCHEMA_RECORDED,
-                    "",
-                    format!("{}; the migrations stand", failure.line()),
-                );
-                if let Some(remedy) = failure.remedy {
-                    finding.remedy(remedy);
-                }
-            }
-        }
-    }
-
-    fn read_and_record(
-        &self,
-        writer: &mut dyn Writer,
-        resolved: &Resolved,
-        report: &mut Report,
-    ) -> Result<(), db_write::Error> {
+    ) -> bool {
         // In full, once: what the run has written is what is there.
         let ledger = match writer.ledger() {
-            // Each row was confirmed as it was written; that nobody answers now takes nothing back.
+            Ok(ledger) => ledger,
             Err(error) if is_about_what_is_there(&error) => {
                 let what = format!("it can't be read: {}", Failure::from(error).line());
                 self.distrust(&what, report);
-                return Ok(());
+                return false;
             }
-            ledger => ledger?,
+            // Each row was confirmed as it was written; that nobody answers now takes nothing back.
+            Err(error) => return db_write::not_recorded(error, report),
         };
         let ledger_state = migrations::ledger_state(&ledger);
         report.fact("ledger_state", &ledger_state);
@@ -245,11 +216,7 @@ impl<'a> Deployment<'a> {
             self.distrust(what, report);
         }
         let scope = Scope::from_settings(&resolved.settings);
-        let document = writer.read_schema(&scope)?.to_json()?;
-        writer.record_schema(&NewSchema {
-            document,
-            ledger_state,
-        })
+        db_write::record_schema(writer, &scope, ledger_state, report)
     }
 
     /// Says that the ledger is not what it has to be after this run.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::ValueParser;
-use contract::{Check, Failure, Report, Run, Tool};
+use contract::{Changed, Check, Failure, Report, Run, Tool};
 use db_write::{NewMark, Options};
 use guards::Action;
 use migrations::Dialect;
@@ -25,7 +25,7 @@ const TOOL: Tool = contract::tool!(&CHECKS);
 
 const OWN: [Check; 5] = [
     deployment::APPLIED,
-    deployment::SCHEMA_RECORDED,
+    db_write::SCHEMA_RECORDED,
     evidence::PLAN_VERIFIED,
     evidence::SNAPSHOT_TAKEN,
     settings::SETTINGS_USED,
@@ -75,10 +75,20 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
         return Ok(report);
     }
     if plan.state.pending.is_empty() {
-        report.summary(format!(
-            "nothing is pending, {} applied",
-            plan.state.applied
-        ));
+        let applied = plan.state.applied;
+        report.summary(format!("nothing is pending, {applied} applied"));
+        if survey.record_is_stale() {
+            run.change_began();
+            let deployment = Deployment::new(&plan, &survey, run);
+            if deployment.record_schema(writer.as_mut(), &resolved, &mut report) {
+                report.changed(Changed::Yes).summary(format!(
+                    "nothing is pending, {applied} applied; recorded the schema, which the run \
+                     before did not come to"
+                ));
+            } else {
+                run.change_undone();
+            }
+        }
         return Ok(report);
     }
     let mut identity = None;

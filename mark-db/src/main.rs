@@ -20,6 +20,7 @@ mod tests;
 
 const TOOL: Tool = contract::tool!([
     NAMED,
+    settings::TARGET_OWN,
     MARKABLE,
     CI_RUN,
     VARIABLE_MATCHES,
@@ -120,6 +121,18 @@ fn mark_existing(wish: &Wish, resolved: &Resolved, run: &Run) -> Result<Report, 
     } else {
         writer.other_sessions()?
     };
+    // One that looks before it asks for the lock, as this one did.
+    if !others.is_empty() && others.iter().all(|other| other.starts_with(TOOL.name)) {
+        return Err(Failure::new(
+            Class::Busy,
+            format!(
+                "cannot mark {}: in use by {}",
+                resolved.target,
+                others.join(", ")
+            ),
+        )
+        .remedy("run it again when that one has ended"));
+    }
     let survey = writer.survey()?;
     let protected = survey.mark.as_ref().filter(|mark| mark.protected);
     let found = Found {
@@ -260,6 +273,8 @@ struct Wish {
     require: BTreeMap<String, (String, Option<String>)>,
     confirm: Option<String>,
     target: String,
+    /// The other environment that declares this database, if one does.
+    claimed_by: Option<String>,
 }
 
 fn wish(args: &Args, resolved: &Resolved) -> Wish {
@@ -283,6 +298,7 @@ fn wish(args: &Args, resolved: &Resolved) -> Wish {
             .unwrap_or_default(),
         confirm: args.confirm.clone(),
         target: resolved.target.to_string(),
+        claimed_by: resolved.claimed_by_another(),
     }
 }
 
@@ -302,6 +318,17 @@ fn decide(wish: &Wish, found: &Found<'_>, report: &mut Report) {
         return;
     };
     report.held(&NAMED, environment);
+    if let Some(other) = &wish.claimed_by {
+        report
+            .broken(
+                &settings::TARGET_OWN,
+                &wish.target,
+                format!("it is declared as the database of {other}, the mark would name {environment}"),
+            )
+            .remedy(format!(
+                "check the target; if it is {environment}'s, take it out of [environments.{other}] first"
+            ));
+    }
     replaceable(wish, environment, found, report);
     by_variables(wish, environment, report);
     if wish.protected && wish.ci {

@@ -13,6 +13,7 @@ fn wish() -> Wish {
         require: BTreeMap::new(),
         confirm: Some("sqlite:app.db".into()),
         target: "sqlite:app.db".into(),
+        claimed_by: None,
     }
 }
 

@@ -36,10 +36,11 @@ const ROW_MARKED: Check = Check {
     remedy: "run mark-migrations again",
 };
 
-const OWN: [Check; 4] = [
+const OWN: [Check; 5] = [
     ADOPTABLE,
     VERSION_KNOWN,
     ROW_MARKED,
+    db_write::SCHEMA_RECORDED,
     settings::SETTINGS_USED,
 ];
 
@@ -139,9 +140,19 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
     report.changed(Changed::Yes);
     // What is said from here on is about the ledger as it is now.
     match writer.ledger() {
-        Ok(rows) => report.fact("ledger_state", migrations::ledger_state(&rows)),
-        Err(error) => report.stopped_by(error),
-    };
+        Ok(rows) => {
+            let state = migrations::ledger_state(&rows);
+            report.fact("ledger_state", &state);
+            // Adoption records it in its own transaction.
+            if let Task::Resolve { .. } = task {
+                let scope = Scope::from_settings(&resolved.settings);
+                db_write::record_schema(writer.as_mut(), &scope, state, &mut report);
+            }
+        }
+        Err(error) => {
+            report.stopped_by(error);
+        }
+    }
     Ok(report)
 }
 

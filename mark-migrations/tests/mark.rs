@@ -302,6 +302,7 @@ fn a_dirty_row_is_ended_either_way() {
             place.ledger(),
             ["1 applied -", "2 applied rows put in by hand"]
         );
+        assert!(!place.writer().survey().unwrap().record_is_stale());
     }
     for place in Place::both() {
         dirty(&place);
@@ -309,6 +310,7 @@ fn a_dirty_row_is_ended_either_way() {
         let ran = place.run(&["--resolve", file, "pending", "--because", "table dropped"]);
         ran.is(0, "yes").says("2 is pending");
         assert_eq!(place.ledger(), ["1 applied -"]);
+        assert!(!place.writer().survey().unwrap().record_is_stale());
     }
 }
 

@@ -106,7 +106,11 @@ pub(crate) fn replay(
         Ended::Replayed(schema) => {
             let source = Source::Replay(migrations.len());
             report.held(&REPLAYABLE, format!("{} applied", migrations.len()));
-            Ok(Some(Expected { schema, source }))
+            Ok(Some(Expected {
+                schema,
+                source,
+                is_stale: false,
+            }))
         }
         Ended::Faulty(fault) => {
             fault.report(report);

@@ -122,6 +122,28 @@ fn a_ledger_that_changes_in_the_last_commit_is_told() {
 }
 
 #[test]
+fn a_record_that_is_older_than_the_ledger_is_made_anew() {
+    for place in Place::both() {
+        let place = deployed(place);
+        let table = place.table("schema");
+        let state = format!("SELECT ledger_state FROM {table}");
+        let before = place.rows(&state);
+        for older in [
+            format!("UPDATE {table} SET ledger_state = 'older', document = '{{}}'"),
+            format!("DELETE FROM {table}"),
+        ] {
+            place.execute(&older);
+            place
+                .deploy()
+                .is(0, "yes")
+                .says("nothing is pending, 1 applied; recorded the schema");
+            assert_eq!(place.rows(&state), before);
+        }
+        place.deploy().is(0, "no").says("nothing is pending");
+    }
+}
+
+#[test]
 fn a_row_that_a_trigger_swallows_is_told_as_that() {
     let place = deployed(Place::sqlite());
     place.execute(

@@ -14,4 +14,7 @@ mod writer;
 pub use error::{ApplyError, Cause, Error};
 pub use sqlite::create_sqlite;
 pub use stop::Stop;
-pub use writer::{Applied, NewMark, NewSchema, Options, Resolution, Row, Writer, open};
+pub use writer::{
+    Applied, NewMark, NewSchema, Options, Resolution, Row, SCHEMA_RECORDED, Writer, not_recorded,
+    open, record_schema,
+};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{Class, Failure, Run};
+use contract::{Check, Class, Failure, Report, Run};
 use migrations::{LedgerRow, Migration, RowState};
 use records::{LedgerName, Mark, Survey};
 use schema::{Schema, Scope};
@@ -193,6 +193,48 @@ pub struct NewSchema {
     pub document: String,
     /// See [`migrations::ledger_state`].
     pub ledger_state: String,
+}
+
+/// The recorded schema is the one that is there.
+pub const SCHEMA_RECORDED: Check = Check {
+    id: "schema-recorded",
+    holds: "the schema that the run left is recorded beside the ledger",
+    remedy: "run deploy-db; it records the schema also where nothing is pending",
+};
+
+/// Reads the schema and records it for a state of the ledger. That it could not be recorded is a
+/// warning: what the run changed stands. Whether it was recorded.
+pub fn record_schema(
+    writer: &mut dyn Writer,
+    scope: &Scope,
+    ledger_state: String,
+    report: &mut Report,
+) -> bool {
+    let recorded = writer
+        .read_schema(scope)
+        .and_then(|schema| Ok(schema.to_json()?))
+        .and_then(|document| {
+            writer.record_schema(&NewSchema {
+                document,
+                ledger_state,
+            })
+        });
+    match recorded {
+        Ok(()) => report.held(&SCHEMA_RECORDED, ""),
+        Err(error) => return not_recorded(error, report),
+    };
+    true
+}
+
+/// Says that the schema was not recorded.
+pub fn not_recorded(error: Error, report: &mut Report) -> bool {
+    let failure = Failure::from(error);
+    let what = format!("{}; what was applied stands", failure.line());
+    let finding = report.warned(&SCHEMA_RECORDED, "", what);
+    if let Some(remedy) = failure.remedy {
+        finding.remedy(remedy);
+    }
+    false
 }
 
 /// Connects for writing. Nothing is changed, created or locked by that.

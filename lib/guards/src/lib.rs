@@ -45,13 +45,6 @@ pub const MARK_IN_PLACE: Check = Check {
     remedy: "if this is a copy or was moved on purpose, mark it anew with mark-db",
 };
 
-/// The target is not another environment's.
-pub const TARGET_OWN: Check = Check {
-    id: "target-own",
-    holds: "no other environment of lockstep.toml declares this database",
-    remedy: "check the target: the file says that it is another environment's",
-};
-
 /// The data that a marked database had is there.
 pub const DATA_PRESENT: Check = Check {
     id: "data-present",
@@ -93,7 +86,7 @@ pub const CHECKS: [Check; 10] = [
     DATABASE_MARKED,
     MARK_MATCHES,
     MARK_IN_PLACE,
-    TARGET_OWN,
+    settings::TARGET_OWN,
     DATA_PRESENT,
     CI_RUN,
     VARIABLE_MATCHES,
@@ -197,7 +190,7 @@ pub fn judge(situation: &Situation<'_>) -> Vec<Ruling> {
     // Where there is a mark, the mark says whose the database is.
     if let Some(other) = situation.claimed_by.filter(|_| situation.mark.is_none()) {
         rulings.push(broken(
-            &TARGET_OWN,
+            &settings::TARGET_OWN,
             "target",
             format!("it is declared as the database of {other}, this run is for {environment}"),
         ));

@@ -117,15 +117,17 @@ impl SqliteRecords<'_> {
         rows.map(Some)
     }
 
-    /// Whether a schema is recorded.
-    pub(crate) fn has_recorded_schema(&self) -> Result<bool, Error> {
+    /// The state of the ledger that the recorded schema belongs to, if one is recorded.
+    pub(crate) fn recorded_state(&self) -> Result<Option<String>, Error> {
         let table = self.ledger.sqlite_table("schema");
         if !self.has_table(SCHEMA, &table)? {
-            return Ok(false);
+            return Ok(None);
         }
         self.connection
-            .prepare_cached(&format!("SELECT 1 FROM main.\"{table}\" WHERE id = 1"))
-            .and_then(|mut statement| statement.exists([]))
+            .prepare_cached(&format!(
+                "SELECT ledger_state FROM main.\"{table}\" WHERE id = 1"
+            ))
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
             .map_err(sqlite(SCHEMA))
     }
 
@@ -195,17 +197,20 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         rows.map(Some)
     }
 
-    /// Whether a schema is recorded.
-    pub(crate) fn has_recorded_schema(&mut self) -> Result<bool, Error> {
+    /// The state of the ledger that the recorded schema belongs to, if one is recorded.
+    pub(crate) fn recorded_state(&mut self) -> Result<Option<String>, Error> {
         let table = self.ledger.postgres_table("schema");
         if !self.has_table(SCHEMA, &table)? {
-            return Ok(false);
+            return Ok(None);
         }
         let rows = self
             .client
-            .query_typed(&format!("SELECT 1 FROM {table} WHERE id = 1"), &[])
+            .query_typed(
+                &format!("SELECT ledger_state FROM {table} WHERE id = 1"),
+                &[],
+            )
             .map_err(server(SCHEMA))?;
-        Ok(!rows.is_empty())
+        Ok(rows.first().map(|row| row.get(0)))
     }
 
     /// The schema that the last deployment recorded.

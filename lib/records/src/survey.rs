@@ -25,9 +25,9 @@ pub struct Survey {
     pub tables: Vec<String>,
     /// The ledger's rows; `None` where there is no ledger.
     pub ledger: Option<Vec<LedgerRow>>,
-    /// Whether a schema is recorded beside the ledger: somebody deployed here or adopted the
-    /// database, even where the ledger has no row.
-    pub begun: bool,
+    /// The state of the ledger that the recorded schema belongs to. Where there is one, somebody
+    /// deployed here or adopted the database, even where the ledger has no row.
+    pub recorded_state: Option<String>,
     /// How many tables the recorded schema has; looked up where there are none now, to tell lost
     /// ones from those that no migration ever made.
     pub tables_recorded: Option<usize>,
@@ -52,7 +52,14 @@ impl Survey {
     /// Whether the database has tables that no ledger of ours accounts for: it is not "all
     /// pending", somebody has to say what of it was applied.
     pub fn not_adopted(&self) -> bool {
-        self.rows().is_empty() && self.occupied() && !self.begun
+        self.rows().is_empty() && self.occupied() && self.recorded_state.is_none()
+    }
+
+    /// Whether the recorded schema is another than the ledger's, because a run ended before it could
+    /// record what it had done.
+    pub fn record_is_stale(&self) -> bool {
+        !self.rows().is_empty()
+            && self.recorded_state.as_ref() != Some(&migrations::ledger_state(self.rows()))
     }
 
     /// The tables in words, for a message.
@@ -122,7 +129,7 @@ impl SqliteRecords<'_> {
             tables_recorded: recorded.as_ref().and_then(tables_of),
             tables,
             ledger: self.ledger()?,
-            begun: self.has_recorded_schema()?,
+            recorded_state: self.recorded_state()?,
             foreign: self.foreign_ledgers()?,
             search_path: None,
         })
@@ -165,7 +172,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
             place: self.place(target, answered)?,
             tables,
             ledger: self.ledger()?,
-            begun: self.has_recorded_schema()?,
+            recorded_state: self.recorded_state()?,
             foreign: self.foreign_ledgers()?,
         })
     }

@@ -55,6 +55,13 @@ pub const SETTINGS_USED: Check = Check {
     remedy: "write the setting so that it can be used, or leave it out",
 };
 
+/// The target is not another environment's: [`Resolved::claimed_by_another`].
+pub const TARGET_OWN: Check = Check {
+    id: "target-own",
+    holds: "no other environment of lockstep.toml declares this database",
+    remedy: "check the target: the file says that it is another environment's",
+};
+
 impl SettingsArgs {
     /// Reads file, variables and environment of this process, and names the environment in the
     /// result.

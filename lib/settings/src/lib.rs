@@ -15,7 +15,7 @@ pub mod target;
 pub mod variables;
 pub mod warning;
 
-pub use arguments::{SETTINGS_USED, SettingsArgs, TargetArgs, report};
+pub use arguments::{SETTINGS_USED, SettingsArgs, TARGET_OWN, TargetArgs, report};
 pub use error::Error;
 pub use file::Settings;
 pub use resolve::{Loaded, Resolved, Source};

@@ -1,6 +1,6 @@
 //! Who may write which mark where.
 
-use tests::postgres_server::Server;
+use tests::postgres_server::{Server, USER};
 
 use crate::support::{Asks, CI, Place, STAGING, TOML};
 
@@ -24,6 +24,46 @@ fn an_unprotected_mark_wants_the_target_confirmed() {
         let confirm = again.json["target"].clone();
         assert!(confirm.get("password").is_none());
     }
+}
+
+#[test]
+fn what_another_environment_declares_is_not_marked() {
+    for place in Place::both() {
+        // No password stands in such a file.
+        let url = match &place.database {
+            None => place.url.clone(),
+            Some(name) => format!(
+                "postgres://{USER}@127.0.0.1:{}/{name}",
+                Server::shared().port()
+            ),
+        };
+        let declared = format!("{TOML}\n[environments.live]\ndatabase = \"{url}\"\n");
+        std::fs::write(place.dir.path().join("lockstep.toml"), declared).unwrap();
+        let ran = place.mark_dev(&[]);
+        ran.is(1, "no")
+            .says("it is declared as the database of live, the mark would name dev");
+        assert_eq!(ran.failed_checks(), ["target-own"]);
+        assert_eq!(place.mark(), None);
+        if place.database.is_none() {
+            let live = [("CI", "true"), ("LOCKSTEP_ENV", "live")];
+            place.run(&[], &live).is(0, "yes");
+        }
+    }
+}
+
+#[test]
+fn another_mark_db_is_waited_for() {
+    let place = Place::postgres();
+    let database = place.database.clone().unwrap();
+    let mut other = Server::shared().connect(&database);
+    other
+        .batch_execute("SET application_name = 'mark-db/1'")
+        .unwrap();
+    place
+        .run(&["--environment", "dev"], &[])
+        .is(5, "no")
+        .says("in use by mark-db/1 as ")
+        .says("run it again when that one has ended");
 }
 
 #[test]
