@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::act::{Act, Copy, CreateTable, Name, Type, Value, What};
+use crate::act::{Act, Column, Copy, CreateTable, Name, Type, Value, What};
 use crate::affinity;
 use crate::history::History;
 
@@ -18,7 +18,7 @@ pub(crate) struct Rebuild<'a> {
 pub(crate) enum Fate {
     /// They are not copied.
     LeftOut,
-    /// Others are made of them.
+    /// Others are made of them, or the new column of this name gets another one's.
     Overwritten,
     /// They are copied into a type that does not hold them all.
     Narrowed { from: Type, to: Type },
@@ -51,6 +51,9 @@ impl Rebuild<'_> {
         let mut fate = Fate::LeftOut;
         for (place, value) in values.iter().enumerate() {
             match value {
+                Value::Column { name, .. } if name == column && self.leads_away(place, column) => {
+                    fate = Fate::Overwritten;
+                }
                 Value::Column { name, cast } if name == column => {
                     let narrowed = old.and_then(|old| {
                         let cast = cast.as_ref();
@@ -75,15 +78,27 @@ impl Rebuild<'_> {
         Some(fate)
     }
 
+    /// Whether the copy's value at a place goes to another column although the new table has one of
+    /// its name: a `SELECT *` of columns that stand in another order there. Where it has none, the
+    /// column gets another name.
+    fn leads_away(&self, place: usize, column: &str) -> bool {
+        let columns = self.create.columns.as_deref().unwrap_or_default();
+        columns.iter().any(|new| new.name == column)
+            && self.column_at(place).is_some_and(|new| new.name != column)
+    }
+
     /// The type of the new column that the copy's value at a place goes to.
     fn type_at(&self, place: usize) -> Option<&Type> {
+        self.column_at(place)?.ty.as_ref()
+    }
+
+    fn column_at(&self, place: usize) -> Option<&Column> {
         let columns = self.create.columns.as_ref()?;
-        let column = match self.copy.into.get(place) {
+        match self.copy.into.get(place) {
             Some(name) => columns.iter().find(|column| column.name == *name),
             None if self.copy.into.is_empty() => columns.get(place),
             None => None,
-        };
-        column?.ty.as_ref()
+        }
     }
 }
 

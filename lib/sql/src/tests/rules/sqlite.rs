@@ -304,7 +304,10 @@ fn a_rebuild_keeps_every_column_of_the_database() {
             "SELECT id, name, CAST(price AS INT), day, cents",
             "1 narrow-type x.price",
         ),
-        ("SELECT id, price, name, day, cents", "1 narrow-type x.name"),
+        (
+            "SELECT id, price, name, day, cents",
+            "1 update-without-where x",
+        ),
     ] {
         check_rebuilt(same, query, &[expected]);
     }
@@ -372,6 +375,40 @@ fn a_rebuild_overwrites_nothing() {
          ALTER TABLE n RENAME TO x;",
         &["1 update-without-where n", "1 drop-table x"],
     );
+}
+
+#[test]
+fn a_rebuild_gives_no_column_the_values_of_another() {
+    let old = before(&[(
+        "",
+        "pay",
+        &[("id", "INTEGER"), ("gross", "INTEGER"), ("net", "INTEGER")],
+    )]);
+    let check = |columns: &str, copy: &str, expected: &[&str]| {
+        let sql = format!(
+            "CREATE TABLE new_pay ({columns}); INSERT INTO new_pay{copy} FROM pay; DROP TABLE pay; \
+             ALTER TABLE new_pay RENAME TO pay;"
+        );
+        check_on(Sqlite, &old, &[&sql], expected);
+    };
+    let (same, swapped) = (
+        "id INTEGER PRIMARY KEY, gross INTEGER, net INTEGER",
+        "id INTEGER PRIMARY KEY, net INTEGER, Gross INTEGER",
+    );
+    let overwritten = ["1 update-without-where pay"];
+    check(same, " SELECT *", &[]);
+    check(swapped, " SELECT *", &overwritten);
+    check(swapped, " SELECT id, net, gross", &[]);
+    check(swapped, " (id, gross, net) SELECT *", &[]);
+    check(
+        same,
+        " (id, net, gross) SELECT id, gross, net",
+        &overwritten,
+    );
+    check(same, " SELECT id, gross, gross", &["1 drop-column pay.net"]);
+    // Renamed, and one more beside it.
+    let renamed = "id INTEGER PRIMARY KEY, total INTEGER, net INTEGER, was INTEGER";
+    check(renamed, " SELECT id, gross, net, net", &[]);
 }
 
 #[test]
