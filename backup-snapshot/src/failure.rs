@@ -43,7 +43,7 @@ fn remedy(error: &Error) -> Option<String> {
         Error::Locked { .. } | Error::LockedOut { .. } | Error::TablesKeepChanging { .. } => {
             "try again once the change of the schema is done"
         }
-        Error::CopyDiffers { .. } => {
+        Error::SourceDamaged { .. } | Error::CopyDiffers { .. } => {
             "keep the file as it is; look for faults of the disk, and at what PRAGMA integrity_check and \
              sqlite3's .recover say of a copy of it"
         }

@@ -209,6 +209,10 @@ fn folder(args: &Args, resolved: &Resolved) -> Result<PathBuf, Failure> {
         let message = "cannot tell where snapshots go: no folder is named";
         Failure::new(Class::Usage, message).remedy(remedy)
     })?;
+    if dir.as_os_str().is_empty() {
+        let message = "cannot tell where snapshots go: the folder's name is empty";
+        return Err(Failure::new(Class::Usage, message).remedy(remedy));
+    }
     if dir.exists() && !dir.is_dir() {
         let message = format!(
             "cannot put snapshots into {}: it is no folder",

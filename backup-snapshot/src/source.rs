@@ -162,6 +162,11 @@ impl<'a> Source<'a> {
 /// Snapshot and locks belong to a session, and behind a pooler the session is somebody else's.
 fn direct(link: &Link) -> Result<(), Failure> {
     let (why, remedy) = match &link.route {
+        // The mark says where the primary is.
+        Route::Direct if link.in_recovery => (
+            "it is a replica, where the database was not marked".to_owned(),
+            "give the URL of the primary",
+        ),
         Route::Direct => return Ok(()),
         Route::Pooler { why } => (
             format!("the connection goes through a pooler ({why}), which can't keep a snapshot"),

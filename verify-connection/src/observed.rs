@@ -120,6 +120,8 @@ pub(crate) struct Content {
     pub(crate) occupied_by: Vec<String>,
     /// Whether any table has a row; only where that was asked.
     pub(crate) has_rows: bool,
+    /// SQLite: virtual tables whose module is not here, so that they could not be asked.
+    pub(crate) unread: Vec<String>,
 }
 
 /// A table and about how many rows it has.

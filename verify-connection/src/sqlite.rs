@@ -1,6 +1,6 @@
 //! What a SQLite file is.
 
-use contract::Failure;
+use contract::{Class, Failure};
 use db_read::{SqliteError, SqliteFacts, SqliteSession};
 use records::{Place, SqliteRecords};
 use settings::SqliteTarget;
@@ -29,6 +29,19 @@ pub(crate) fn observe(target: &SqliteTarget, question: &Question) -> Result<Obse
     let mut content = content(&session, &facts, question)
         .map_err(|error| session.error("read the tables of", error))?;
     content.occupied_by = occupied_by;
+    if question.rows
+        && !content.has_rows
+        && let Some(table) = content.unread.first()
+    {
+        return Err(Failure::new(
+            Class::Error,
+            format!(
+                "cannot tell whether the database has rows: no table that can be read has one, and \
+                 the virtual table {table} can't be read here"
+            ),
+        )
+        .remedy("ask the application, which has the module of that table"));
+    }
     let damage = match question.quick_check {
         true => Some(quick_check(&session)?),
         false => None,
@@ -64,35 +77,43 @@ fn content(
     question: &Question,
 ) -> rusqlite::Result<Content> {
     let connection = session.connection();
-    // Virtual tables need modules that this program does not have, and shadow tables are theirs.
+    // A virtual table's rows are data; its shadow tables have some also where it has none.
     let mut statement = connection.prepare(
-        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
-         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+        "SELECT l.name, l.type = 'virtual' FROM pragma_table_list l \
+         JOIN main.sqlite_schema s ON s.name = l.name AND s.type = 'table' \
+         WHERE l.schema = 'main' AND l.type IN ('table', 'virtual') \
+         AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY l.name",
     )?;
-    let names: Vec<String> = statement
-        .query_map([], |row| row.get(0))?
+    let names: Vec<(String, bool)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    let names: Vec<String> = names
+    let names: Vec<(String, bool)> = names
         .into_iter()
-        .filter(|name| !question.ledger.is_own_sqlite(name))
+        .filter(|(name, _)| !question.ledger.is_own_sqlite(name))
         .collect();
     let counted = u64::from(facts.page_size) * u64::from(facts.page_count) <= COUNTED_BYTES_MAX;
     let mut content = Content {
         tables: names.len() as u64,
         ..Content::default()
     };
-    for name in &names {
+    for (name, is_virtual) in &names {
         let quoted = name.replace('"', "\"\"");
+        let ask = |sql: String| match connection.query_row(&sql, [], |row| row.get::<_, i64>(0)) {
+            Ok(answer) => Ok(Some(answer)),
+            // Its module may be one that the application brings.
+            Err(_) if *is_virtual => Ok(None),
+            Err(error) => Err(error),
+        };
         if question.rows && !content.has_rows {
             let probe = format!("SELECT EXISTS (SELECT 1 FROM \"{quoted}\")");
-            content.has_rows = connection.query_row(&probe, [], |row| row.get(0))?;
+            match ask(probe)? {
+                Some(answer) => content.has_rows = answer == 1,
+                None => content.unread.push(name.clone()),
+            }
         }
         let rows_approximate = match counted {
-            true => {
-                let count = format!("SELECT count(*) FROM \"{quoted}\"");
-                let rows: i64 = connection.query_row(&count, [], |row| row.get(0))?;
-                u64::try_from(rows).ok()
-            }
+            true => ask(format!("SELECT count(*) FROM \"{quoted}\""))?
+                .and_then(|rows| u64::try_from(rows).ok()),
             false => None,
         };
         content.largest.push(TableSize {

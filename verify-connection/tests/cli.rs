@@ -164,6 +164,18 @@ fn lockstep_s_own_tables_are_neither_data_nor_tables() {
     let place =
         Place::with("CREATE TABLE lockstep_orders (x); INSERT INTO lockstep_orders VALUES (1)");
     place.check(&[target, "--expect", "data"], &[], 0);
+    // A full-text index has its rows in itself, and tables of its own where it has none.
+    let index = "CREATE VIRTUAL TABLE notes USING fts5 (body);";
+    let place = Place::with(index);
+    place.check(&[target, "--expect", "data"], &[], 1);
+    place.check(&[target, "--expect", "empty"], &[], 1);
+    let place = Place::with(&format!("{index} INSERT INTO notes VALUES ('a')"));
+    place.check(&[target, "--expect", "data"], &[], 0);
+    let unknown = "CREATE TABLE t (x); PRAGMA writable_schema = ON; \
+        UPDATE sqlite_schema SET sql = 'CREATE VIRTUAL TABLE t USING nobody', rootpage = 0";
+    place.check(&[target, "--expect", "data"], &[], 0);
+    let place = Place::with(unknown);
+    place.check(&[target, "--expect", "data"], &[], 3);
     let server = Server::shared();
     let database = server.create_database();
     server

@@ -317,13 +317,15 @@ fn follow(path: &Path, bytes: &[u8], recorded: &Head) -> Result<(Vec<Line>, Head
         });
     }
     if !passed {
-        return Err(broken(
-            path,
-            &format!(
+        let what = if recorded.lines > head.lines {
+            format!(
                 "HEAD names {} lines, the file has {}",
                 recorded.lines, head.lines
-            ),
-        ));
+            )
+        } else {
+            format!("line {} is not the one that HEAD names", recorded.lines)
+        };
+        return Err(broken(path, &what));
     }
     Ok((lines, head))
 }

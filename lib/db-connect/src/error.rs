@@ -194,7 +194,7 @@ pub enum CertificateProblem {
     OtherName(Vec<String>),
     /// X.509 before version 3.
     #[error(
-        "its certificate is X.509 of an old version, which names hosts in no way that is checked"
+        "its certificate is X.509 of version 1, which can't name a host or say what it is for: the TLS library here takes version 3 alone"
     )]
     OldVersion,
     /// Anything else.
@@ -351,16 +351,19 @@ fn names_in_words(names: &[String]) -> String {
         // The common name alone has not counted since RFC 9110, and libpq alone still reads it.
         return "no host at all: it has no subjectAltName".to_owned();
     }
-    let names: Vec<&str> = names.iter().map(|name| plain_name(name)).collect();
-    format!("{}, not for this host", names.join(", "))
+    let hosts: Vec<&str> = names.iter().filter_map(|name| host_name(name)).collect();
+    if hosts.is_empty() {
+        return "no host: its subjectAltName names something else".to_owned();
+    }
+    format!("{}, not for this host", hosts.join(", "))
 }
 
-/// The name in the library's `DnsName("db.example.org")`.
-fn plain_name(name: &str) -> &str {
-    let inner = name
-        .split_once('(')
-        .and_then(|(_, rest)| rest.strip_suffix(')'));
-    inner.unwrap_or(name).trim_matches('"')
+/// The host in the library's `DnsName("db.example.org")` or `IpAddress(127.0.0.1)`; a name of another
+/// sort (an e-mail address) comes without one.
+fn host_name(name: &str) -> Option<&str> {
+    let (_, rest) = name.split_once('(')?;
+    let host = rest.strip_suffix(')')?.trim_matches('"');
+    (!host.starts_with("0x")).then_some(host)
 }
 
 fn attrs_in_words(attrs: SessionAttrs) -> &'static str {

@@ -89,6 +89,8 @@ pub enum Error {
     },
     #[error("cannot copy the database in one read transaction: the copying began anew")]
     CopyRestarted,
+    #[error("cannot back up the database: it is damaged: {found}")]
+    SourceDamaged { found: String },
     #[error("cannot accept the copy {}: {found}", path.display())]
     CopyDiffers { path: PathBuf, found: String },
     #[error("cannot read table {table} of the copy")]
@@ -209,6 +211,7 @@ impl Error {
             | Error::NoPgDump { .. }
             | Error::WrongPgDump { .. }
             | Error::PgDump { .. }
+            | Error::SourceDamaged { .. }
             | Error::CopyDiffers { .. }
             | Error::CutShort { .. }
             | Error::DumpDiffers { .. }

@@ -141,7 +141,7 @@ fn digest_copy(request: &Request<'_>, raw: &Path, done: &AtomicU64) -> Result<Di
             act: "open the copy",
             source,
         })?;
-    let warnings = copy::check(&copy, raw)?;
+    let warnings = copy::check(&copy)?;
     let listing = list(&copy, request.own).map_err(|source| Error::CopySqlite {
         act: "list its tables",
         source,

@@ -33,6 +33,9 @@ pub(super) fn replay(
     let mut scratch = server.create_database()?;
     let ended = (|| {
         let mut session = ScratchSession::open(&scratch, resolved, found, stop.clone())?;
+        if let Some(schema) = &resolved.settings.migrations.schema {
+            session.make_schema(schema, migrations)?;
+        }
         session.run(set, migrations, scope)
     })();
     stop.cancels_nothing();
@@ -240,6 +243,27 @@ impl<'a> ScratchSession<'a> {
             stop,
             _scratch: scratch,
         })
+    }
+
+    /// Makes the schema that the files run in, which somebody made on the target before the first one
+    /// ran, unless a file names it as one that it makes.
+    fn make_schema(&mut self, schema: &str, migrations: &[&Migration]) -> Result<(), Failure> {
+        let makes = |migration: &&Migration| {
+            let names = sql::names(sql::Dialect::Postgres, &migration.up);
+            ["create", "schema"]
+                .iter()
+                .all(|word| names.contains(*word))
+                && names.contains(&schema.to_lowercase())
+        };
+        if migrations.iter().any(makes) {
+            return Ok(());
+        }
+        let create = format!(
+            "CREATE SCHEMA IF NOT EXISTS \"{}\"",
+            schema.replace('"', "\"\"")
+        );
+        let made = self.link.client.batch_execute(&create);
+        made.map_err(|error| failed("make the schema that the migrations run in", error))
     }
 
     fn run(

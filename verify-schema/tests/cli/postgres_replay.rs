@@ -461,4 +461,14 @@ fn files_run_in_the_targets_search_path() {
         .place
         .write("lockstep.toml", format!("{SETTINGS}{schemas}"));
     replay.run().exits(0).says("PASS table-as-expected 1 table");
+
+    // Made by its owner before the first migration ran, as deploy-db asks for.
+    std::fs::remove_file(replay.place.path("migrations/0001_schema.sql")).unwrap();
+    replay.target.change("DROP SCHEMA shop");
+    replay.target.change(&replay.place.ledger(Engine::Postgres));
+    replay.place.write(
+        "lockstep.toml",
+        format!("{SETTINGS}schemas = [\"public\", 'od\"d']\n[migrations]\nschema = 'od\"d'\n"),
+    );
+    replay.run().exits(0).says("PASS table-as-expected 1 table");
 }

@@ -164,7 +164,9 @@ impl SqliteWriter {
         let violations_after = Violations::find(&self.connection).map_err(failed)?;
         if let Some(new) = violations_after.new_since(violations) {
             return Err(Cause::new(Class::Fail, new)
-                .remedy("let the migration take care of the rows that refer to what it removes"));
+                .remedy(
+                "let the file put no row in without its parent, and take care of those that refer to what it removes",
+            ));
         }
         let mut change = None;
         if before.is_some() || !written.is_empty() {

@@ -120,8 +120,12 @@ impl Violations {
             ""
         };
         Some(format!(
-            "{count} rows refer to a parent that is not there any more: {}{more}; \
-             cascades do not run in migrations",
+            "{count} {} to a parent that is not there: {}{more}; cascades do not run in migrations",
+            if count == 1 {
+                "row refers"
+            } else {
+                "rows refer"
+            },
             named.join("; ")
         ))
     }

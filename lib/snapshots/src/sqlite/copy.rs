@@ -178,7 +178,7 @@ pub fn open_copy(path: &Path) -> Result<Connection, Error> {
 /// Checks the copy's structure (`PRAGMA quick_check`). Damage of pages and b-trees is an error. What
 /// else it names is the application's and comes back as warnings: values that the declared type or
 /// a constraint does not allow, a full-text index that does not fit its table.
-pub(super) fn check(copy: &Connection, path: &Path) -> Result<Vec<String>, Error> {
+pub(super) fn check(copy: &Connection) -> Result<Vec<String>, Error> {
     let failed = |source| Error::CopySqlite {
         act: "check the copy",
         source,
@@ -197,11 +197,24 @@ pub(super) fn check(copy: &Connection, path: &Path) -> Result<Vec<String>, Error
     if damage.is_empty() {
         return Ok(warnings);
     }
-    let found = format!("the database is damaged: {}", damage.join("; "));
-    Err(Error::CopyDiffers {
-        path: path.to_owned(),
-        found,
+    Err(Error::SourceDamaged {
+        found: first_of(&damage),
     })
+}
+
+/// The first findings of a check, each of which may be several lines below a heading.
+fn first_of(damage: &[String]) -> String {
+    const NAMED_MAX: usize = 3;
+    let lines: Vec<&str> = damage
+        .iter()
+        .flat_map(|finding| finding.lines())
+        .filter(|line| !line.starts_with("*** in database "))
+        .collect();
+    let named = lines[..lines.len().min(NAMED_MAX)].join("; ");
+    match lines.len().saturating_sub(NAMED_MAX) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
+    }
 }
 
 fn pragma(connection: &Connection, name: &str) -> Result<u64, Error> {
