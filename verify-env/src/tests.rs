@@ -1,8 +1,10 @@
 //! What is found, from rules as a file has them and variables as a process has them.
 
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use contract::Status;
+use settings::Target;
 
 use super::*;
 
@@ -178,6 +180,8 @@ fn kinds_are_told_apart() {
                 "http://localhost:3000/a?b=c#d",
                 "postgres://u:p%40@h:5432/d",
                 "postgres:///d?host=/run",
+                "postgres://",
+                "postgres://hashy:k9#Zq7wLmT2@127.0.0.1:6101/postgres",
                 "postgresql+asyncpg://u@h/d",
                 "sqlite:///app.db",
                 "sqlite:app.db",
@@ -200,7 +204,10 @@ fn kinds_are_told_apart() {
                 "postgres://u:p/w@h/d",
                 "1http://x.org",
                 "sqlite:",
-                "postgres://",
+                "postgres://u:p%zz@127.0.0.1:6101/db",
+                "postgres://u:p@ss/w#rd@h/db",
+                "postgres://u@h/d?sslmode=sure",
+                "amqp://u:k9#Zq7@h/v",
                 "redis://[::1:6379",
                 "jdbc:x",
             ],
@@ -218,6 +225,35 @@ fn kinds_are_told_apart() {
             );
         }
     }
+}
+
+#[test]
+fn a_database_url_is_judged_as_the_other_programs_read_it() {
+    let toml = "[env.X]\nkind = \"url\"\n";
+    for value in [
+        "postgres://u:hunter2%zz@h/d",
+        "postgres://u:hunter2@ss/w#rd@h/db",
+        "postgresql+psycopg:hunter2",
+        "postgres://u@h/d?hunter2=1",
+        "postgres://u@h/d?sslmode=hunter2",
+        "sqlite:app.db?key=hunter2",
+        "sqlite:",
+    ] {
+        let error = match Target::parse(value, Path::new("")) {
+            Ok(target) => panic!("{value}: {target:?}"),
+            Err(error) => error,
+        };
+        let found = found_in(toml, None, &[("X", value)]);
+        let said = format!("value-formed X: not a usable database URL: {error}");
+        assert!(found.contains(&said), "{value}: {found:?}");
+        assert!(!found.concat().contains("hunter2"), "{found:?}");
+    }
+    // What the target leaves out, libpq's variables fill in for it.
+    let url = ("X", "postgres://u@h/d?sslmode=verify-ca");
+    let root = ("PGSSLROOTCERT", "/ca.pem");
+    let home = ("HOME", "/nowhere");
+    assert_eq!(found_in(toml, None, &[url, home]).len(), 1);
+    assert!(found_in(toml, None, &[url, home, root]).is_empty());
 }
 
 #[test]
@@ -240,6 +276,16 @@ fn limits_bound_a_value() {
             "kind = \"url\"\nschemes = [\"postgres\"]",
             "postgresql+psycopg://u@h/d",
             "mysql://u@h/d",
+        ),
+        (
+            "kind = \"url\"\nschemes = [\"postgres\"]",
+            "postgres://u:k9#Zq7@h/d",
+            "jdbc:postgresql://h/d",
+        ),
+        (
+            "kind = \"url\"\nschemes = [\"jdbc\"]",
+            "jdbc:postgresql://h/d",
+            "postgres://u@h/d",
         ),
         (
             "kind = \"url\"\nschemes = [\"sqlite\"]",
@@ -271,6 +317,7 @@ fn a_placeholder_is_no_value() {
         "postgres://my_app:Zk3pq9@db/app",
         "postgres://app:Zk3pq9@my-db:5432/todo",
         "postgres://todo:Zk3pq9@todo/todo",
+        "postgres://app:xxx#Zk3pq9@db/app",
     ] {
         assert_eq!(broken("kind = \"url\"", value), Vec::<String>::new());
     }

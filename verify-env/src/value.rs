@@ -5,7 +5,7 @@ use std::path::Path;
 
 use contract::Check;
 use settings::file::{PathKind, VariableKind, VariableRule};
-use settings::{Ambient, Target, Variables};
+use settings::{Ambient, Target, Variables, target};
 
 use crate::demand::Demand;
 use crate::placeholder::{placeholder, placeholder_in_url};
@@ -53,7 +53,7 @@ pub(crate) fn judge(
         }
         return findings;
     };
-    let formed = form(rule.kind, text);
+    let formed = form(rule.kind, text, variables);
     let is_formed = formed.is_ok();
     if !matches!(
         rule.kind,
@@ -101,10 +101,20 @@ fn present(path: &Path, kind: Option<PathKind>) -> Option<Fault> {
 }
 
 /// Whether a text is of its kind; if not, what is wrong.
-pub(crate) fn form(kind: VariableKind, text: &str) -> Result<(), &'static str> {
+fn form(kind: VariableKind, text: &str, variables: &Variables) -> Result<(), String> {
+    if kind == VariableKind::Url {
+        let ambient = Ambient::of_process(variables.clone());
+        if let Some(read) = target::check_url(text, &ambient) {
+            return read.map_err(|error| format!("not a usable database URL: {error}"));
+        }
+    }
+    form_of_text(kind, text).map_err(str::to_owned)
+}
+
+fn form_of_text(kind: VariableKind, text: &str) -> Result<(), &'static str> {
     match kind {
         VariableKind::String | VariableKind::Secret | VariableKind::Path => Ok(()),
-        VariableKind::Url => url(text).map(|_| ()),
+        VariableKind::Url => url(text),
         VariableKind::Integer => integer(text).map(|_| ()).ok_or("not a whole number"),
         VariableKind::Port => match integer(text) {
             Some(1..=65535) => Ok(()),
@@ -128,9 +138,8 @@ fn integer(text: &str) -> Option<i64> {
 /// Schemes whose URLs need no `//`.
 const OPAQUE: [&str; 6] = ["sqlite", "sqlite3", "file", "mailto", "urn", "data"];
 
-/// The scheme of a URL, if the text is one (RFC 3986, section 3; several hosts as databases have
-/// them).
-fn url(text: &str) -> Result<&str, &'static str> {
+/// Whether a text is a URL (RFC 3986, section 3; several hosts as databases have them).
+fn url(text: &str) -> Result<(), &'static str> {
     let (scheme, rest) = text.split_once(':').ok_or("not a URL: it has no scheme")?;
     let starts = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
     let continues = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
@@ -148,7 +157,7 @@ fn url(text: &str) -> Result<&str, &'static str> {
     if OPAQUE.contains(&family.as_str()) {
         return match rest.trim_start_matches('/') {
             "" => Err("not a URL: nothing follows the scheme"),
-            _ => Ok(scheme),
+            _ => Ok(()),
         };
     }
     let rest = rest
@@ -185,7 +194,7 @@ fn url(text: &str) -> Result<&str, &'static str> {
             return Err("not a URL: its port is no number from 1 to 65535");
         }
     }
-    Ok(scheme)
+    Ok(())
 }
 
 /// A scheme without its driver, and with one name for each database.
@@ -253,7 +262,7 @@ fn limits(demand: &Demand<'_>, text: &str) -> Option<Vec<Fault>> {
         let expected = format!("{min_length} characters or more");
         limit(short, against("too short", expected));
     }
-    if let (Some(schemes), Ok(scheme)) = (schemes, url(text)) {
+    if let (Some(schemes), Some((scheme, _))) = (schemes, text.trim().split_once(':')) {
         let found = family(scheme);
         let none = !schemes.iter().any(|one| family(one) == found);
         limit(none, against("another scheme", schemes.join(", ")));
@@ -309,10 +318,13 @@ fn unreplaced(demand: &Demand<'_>, text: &str) -> Option<Option<Fault>> {
 
 /// User, password and hosts of a URL: where a placeholder hides in one.
 fn login_and_host(text: &str) -> Vec<&str> {
-    let Some((_, rest)) = text.split_once("://") else {
+    let Some((scheme, rest)) = text.split_once("://") else {
         return Vec::new();
     };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // A database's URL has no fragment: there, # is a part of the password.
+    let is_database = matches!(family(scheme.trim()).as_str(), "postgres" | "sqlite");
+    let ends = |c: char| matches!(c, '/' | '?') || c == '#' && !is_database;
+    let authority = rest.split(ends).next().unwrap_or_default();
     authority
         .split(['@', ':', ','])
         .filter(|part| !part.is_empty())
@@ -333,9 +345,9 @@ fn same(
         return None;
     }
     let ambient = Ambient::of_process(variables.clone());
-    let target = |text: &str| Target::parse_with(text, Path::new(""), &ambient).ok();
-    let (one, _) = target(text)?;
-    let (two, _) = target(other.to_str()?)?;
+    let target = |text: &str| Target::parse_to_compare(text, Path::new(""), &ambient).ok();
+    let one = target(text)?;
+    let two = target(other.to_str()?)?;
     one.same_database(&two).then_some("the same database as")
 }
 

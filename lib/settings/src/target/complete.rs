@@ -20,12 +20,24 @@ impl ConnectionString {
         ambient: &Ambient,
         warnings: &mut Vec<Warning>,
     ) -> Result<PostgresTarget, TargetError> {
+        let mut target = self.without_passfile(base, ambient, warnings)?;
+        if target.password.is_none() {
+            self.layered(base, ambient)
+                .read_passfile(&mut target, warnings)?;
+        }
+        register(&target, self.password_as_written.as_ref());
+        Ok(target)
+    }
+
+    /// The same without the password file: no file is opened, whatever the text names.
+    pub(super) fn without_passfile(
+        &self,
+        base: &Path,
+        ambient: &Ambient,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<PostgresTarget, TargetError> {
         refuse_variables(ambient)?;
-        let settings = Layered {
-            string: &self,
-            base,
-            ambient,
-        };
+        let settings = self.layered(base, ambient);
         warnings.extend(self.warnings.iter().cloned());
 
         let user = match settings.get("user")? {
@@ -45,17 +57,13 @@ impl ConnectionString {
             Some(name) => name.into_owned(),
             None => user.clone(),
         };
-        let mut endpoints = settings.endpoints()?;
-        let password = settings.get("password")?.map(Secret::new);
-        if password.is_none() {
-            settings.read_passfile(&mut endpoints, &database, &user, warnings)?;
-        }
         let home = ambient.account.home.as_deref();
+        let endpoints = settings.endpoints()?;
         let (sslmode, sslrootcert) = settings.verification(home, warnings)?;
         let target = PostgresTarget {
             endpoints,
             user,
-            password,
+            password: settings.get("password")?.map(Secret::new),
             database,
             sslmode,
             sslrootcert,
@@ -69,8 +77,15 @@ impl ConnectionString {
             target_session_attrs: settings.session_attrs()?,
         };
         settings.refuse_gss()?;
-        register(&target, self.password_as_written.as_ref());
         Ok(target)
+    }
+
+    fn layered<'a>(&'a self, base: &'a Path, ambient: &'a Ambient) -> Layered<'a> {
+        Layered {
+            string: self,
+            base,
+            ambient,
+        }
     }
 }
 
@@ -241,9 +256,7 @@ impl<'a> Layered<'a> {
 
     fn read_passfile(
         &self,
-        endpoints: &mut [Endpoint],
-        database: &str,
-        user: &str,
+        target: &mut PostgresTarget,
         warnings: &mut Vec<Warning>,
     ) -> Result<(), TargetError> {
         let named = self.path("passfile")?;
@@ -266,7 +279,7 @@ impl<'a> Layered<'a> {
                 return Ok(());
             }
         };
-        for endpoint in endpoints {
+        for endpoint in &mut target.endpoints {
             let host = match &endpoint.host {
                 Host::Tcp { name, .. } => name.clone(),
                 Host::Socket(dir) if self.ambient.socket_dirs.contains(dir) => {
@@ -276,7 +289,8 @@ impl<'a> Layered<'a> {
             };
             let port = endpoint.port.to_string();
             endpoint.passfile_password =
-                passfile::password(&content, [&host, &port, database, user]).map(Secret::new);
+                passfile::password(&content, [&host, &port, &target.database, &target.user])
+                    .map(Secret::new);
         }
         Ok(())
     }

@@ -99,14 +99,30 @@ impl Target {
             Syntax::Postgres(string) => {
                 Target::Postgres(string.complete(base, ambient, &mut warnings)?)
             }
-            Syntax::Bare(path) => {
-                return Err(match base.join(path) {
-                    path if path.is_file() => TargetError::BarePath(path),
-                    _ => TargetError::UnknownScheme,
-                });
-            }
+            Syntax::Bare(path) => return Err(bare(path, base)),
         };
         Ok((target, warnings))
+    }
+
+    /// Reads a target that is only compared: as [`Target::parse_with`] does, but no password file
+    /// is opened.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Target::parse_with`].
+    pub fn parse_to_compare(
+        text: &str,
+        base: &Path,
+        ambient: &Ambient,
+    ) -> Result<Target, TargetError> {
+        let unused = &mut Vec::new();
+        match Syntax::of(text)? {
+            Syntax::Sqlite(form) => form.locate(base, unused).map(Target::Sqlite),
+            Syntax::Postgres(string) => string
+                .without_passfile(base, ambient, unused)
+                .map(Target::Postgres),
+            Syntax::Bare(path) => Err(bare(path, base)),
+        }
     }
 
     /// What results say of it.
@@ -163,6 +179,47 @@ pub fn has_password(text: &str) -> Result<bool, TargetError> {
     })
 }
 
+/// Why a text without a scheme is no target.
+fn bare(path: &str, base: &Path) -> TargetError {
+    match base.join(path) {
+        path if path.is_file() => TargetError::BarePath(path),
+        _ => TargetError::UnknownScheme,
+    }
+}
+
+/// Whether a URL is a target, without looking where it leads; `None` where its scheme is not that of
+/// a database. `file:` is not: it may be any file.
+///
+/// No file is opened. What `ambient` fills in counts, and so does whether libpq's default
+/// certificates are there: they decide what a target may leave out.
+pub fn check_url(text: &str, ambient: &Ambient) -> Option<Result<(), TargetError>> {
+    let (scheme, ..) = split_scheme(text.trim())?;
+    if !matches!(
+        scheme.as_str(),
+        "postgres" | "postgresql" | "sqlite" | "sqlite3"
+    ) {
+        return None;
+    }
+    Some(Syntax::of(text).and_then(|syntax| {
+        match syntax {
+            Syntax::Postgres(string) => string
+                .without_passfile(Path::new(""), ambient, &mut Vec::new())
+                .map(|_| ()),
+            Syntax::Sqlite(_) | Syntax::Bare(_) => Ok(()),
+        }
+    }))
+}
+
+/// A text's scheme in lower case, the driver behind its `+`, and what follows the colon.
+fn split_scheme(text: &str) -> Option<(String, Option<String>, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let scheme = scheme.to_ascii_lowercase();
+    Some(match scheme.split_once('+') {
+        Some((scheme, driver)) => (scheme.to_owned(), Some(driver.to_owned()), rest),
+        None => (scheme, None, rest),
+    })
+}
+
 /// Decodes `%XX`; `part` names what is being read.
 fn percent_decode(text: &str, part: &'static str) -> Result<String, TargetError> {
     let broken = || TargetError::PercentEncoding(part);
@@ -200,15 +257,11 @@ impl Syntax<'_> {
         if text.contains('\0') {
             return Err(TargetError::UnknownScheme);
         }
-        if let Some((scheme, rest)) = text.split_once(':') {
-            let scheme = scheme.to_ascii_lowercase();
-            let (scheme, driver) = match scheme.split_once('+') {
-                Some((scheme, driver)) => (scheme, Some(driver)),
-                None => (scheme.as_str(), None),
-            };
-            match scheme {
+        if let Some((scheme, driver, rest)) = split_scheme(text) {
+            match scheme.as_str() {
                 "sqlite" | "sqlite3" | "file" => {
-                    return sqlite::Form::read(scheme, driver, rest).map(Syntax::Sqlite);
+                    let form = sqlite::Form::read(&scheme, driver.as_deref(), rest);
+                    return form.map(Syntax::Sqlite);
                 }
                 "postgres" | "postgresql" => {
                     return connection_string::read_url(rest).map(Syntax::Postgres);

@@ -415,6 +415,10 @@ fn the_password_file_fills_each_hosts_password() {
         passwords("postgres://u:own@a/d", &ambient),
         (vec![some("own")], 0)
     );
+    let compared = Target::parse_to_compare(two_hosts, Path::new(""), &ambient).unwrap();
+    let read = Target::parse_with(two_hosts, Path::new(""), &ambient).unwrap();
+    assert!(compared.same_database(&read.0));
+    assert_ne!(compared, read.0, "the password file was opened");
     let missing = "postgres://u@a/d?passfile=/nowhere/pgpass";
     assert_eq!(passwords(missing, &ambient), (vec![None], 1));
 }
@@ -587,4 +591,59 @@ fn two_keys_that_disagree_on_tls_are_no_choice() {
         let said = refused(&format!("postgres://u@h/d?{query}")).to_string();
         assert!(said.contains("say different things"), "{query}: {said}");
     }
+}
+
+#[test]
+fn a_database_url_is_well_formed_where_it_can_be_read() {
+    for text in [
+        "postgres://hashy:k9#Zq7wLmT2@127.0.0.1:6101/postgres",
+        "postgres://u:p%zz@127.0.0.1:6101/db",
+        "postgres://u:p@ss/w#rd@h/db",
+        "PostgreSQL+asyncpg://u:p@h,[::1]:6432/d?sslmode=require",
+        "postgres://",
+        "postgres:u@h/d",
+        "postgres://::1/d",
+        "postgres://u@h:x/d",
+        "postgres://u@h/d?sslmode=sure",
+        "postgres://u@h/d?sslmode=verify-ca",
+        "postgres://u@h/d?passfile=/nowhere",
+        "sqlite:app.db",
+        "sqlite3:///app.db?mode=memory",
+        "sqlite:",
+        " postgres://u@h/d\n",
+    ] {
+        for variables in [
+            &[][..],
+            &[("PGSSLROOTCERT", "/ca.pem")],
+            &[("PGSERVICE", "x")],
+        ] {
+            let ambient = ambient(variables);
+            let read = Target::parse_with(text, Path::new("/nowhere"), &ambient);
+            let checked = check_url(text, &ambient);
+            assert_eq!(checked, Some(read.map(|_| ())), "{text} {variables:?}");
+        }
+    }
+    for text in [
+        "jdbc:postgresql://h/db",
+        "https://u:p@ss@h/",
+        "file:app.db",
+        "host=h user=u",
+        "",
+    ] {
+        assert_eq!(check_url(text, &ambient(&[])), None, "{text}");
+    }
+}
+
+#[test]
+fn a_url_is_checked_whichever_files_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let relative = dir.path().strip_prefix("/").unwrap();
+    let here = dir.path().join(relative);
+    std::fs::create_dir_all(&here).unwrap();
+    for file in [dir.path().join("app.db"), here.join("app.db")] {
+        std::fs::write(file, "").unwrap();
+    }
+    let text = format!("sqlite://{}/app.db", dir.path().display());
+    assert!(Target::parse(&text, dir.path()).is_err());
+    assert_eq!(check_url(&text, &ambient(&[])), Some(Ok(())));
 }
