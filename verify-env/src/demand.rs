@@ -18,6 +18,8 @@ pub(crate) struct Demand<'a> {
     pub(crate) rule: VariableRule,
     /// `pattern`, anchored at both ends.
     pub(crate) pattern: Option<Regex>,
+    /// Whether `lockstep.toml` has the rule; the example alone demands it otherwise.
+    pub(crate) described: bool,
     example: Option<(&'a Example, &'a Assignment)>,
     /// Why the rule does not count here, if it does not.
     pub(crate) elsewhere: Option<String>,
@@ -76,6 +78,7 @@ pub(crate) fn demands<'a>(
             pattern: pattern(name, rule)?,
             elsewhere: elsewhere(name, rule, environment)?,
             rule: rule.clone(),
+            described: true,
             example: assigned(name),
         });
     }
@@ -86,6 +89,7 @@ pub(crate) fn demands<'a>(
                 pattern: None,
                 elsewhere: None,
                 rule: VariableRule::default(),
+                described: false,
                 example: assigned(&assignment.name),
             });
         }

@@ -6,12 +6,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contract::{Check, Report, Run, Tool};
+use contract::{Check, Finding, Report, Run, Tool};
 use settings::{SETTINGS_USED, SettingsArgs, Variables};
 
 mod demand;
 mod error;
 mod example;
+mod ordinary;
 mod placeholder;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,12 @@ const VARIABLE_SET: Check = Check {
     holds: "every required variable is set and not empty",
     remedy: "set the variable where the deployment runs, or make it optional with required = false",
 };
+
+/// What to do about a variable that only the example demands: there, no rule can be loosened.
+const NOT_DESCRIBED: &str = "set the variable where the deployment runs, take it out of the \
+                             example file, or describe it in lockstep.toml with required = false";
+
+const NOT_TEXT: &str = "set the variable to text in UTF-8, or describe it in lockstep.toml";
 
 const VARIABLE_ABSENT: Check = Check {
     id: "variable-absent",
@@ -125,7 +132,7 @@ fn check_variable(demand: &Demand<'_>, variables: &Variables, report: &mut Repor
         };
         match demand.required(variables) {
             _ if demand.rule.forbidden => report.held(&VARIABLE_ABSENT, name),
-            Some(because) => report.broken(&VARIABLE_SET, name, format!("{how}{because}")),
+            Some(because) => unset(demand, format!("{how}{because}"), report),
             None => report.skipped(&VARIABLE_SET, name, format!("{how}, and not required")),
         };
         return;
@@ -135,7 +142,7 @@ fn check_variable(demand: &Demand<'_>, variables: &Variables, report: &mut Repor
         return;
     }
     if value.to_str().is_some_and(|text| text.trim().is_empty()) {
-        report.broken(&VARIABLE_SET, name, "set to nothing but white space");
+        unset(demand, "set to nothing but white space".to_owned(), report);
         return;
     }
     report.held(&VARIABLE_SET, name);
@@ -150,11 +157,22 @@ fn check_variable(demand: &Demand<'_>, variables: &Variables, report: &mut Repor
                 report.broken(check, name, message)
             };
             finding.expected = expected;
+            if *check == VALUE_FORMED && !demand.described {
+                finding.remedy(NOT_TEXT);
+            }
             if *check == VALUE_REPLACED
                 && let Some((file, line)) = demand.example_location()
             {
                 finding.at(file, Some(line));
             }
         }
+    }
+}
+
+fn unset<'a>(demand: &Demand<'_>, how: String, report: &'a mut Report) -> &'a mut Finding {
+    let finding = report.broken(&VARIABLE_SET, demand.name, how);
+    match demand.described {
+        true => finding,
+        false => finding.remedy(NOT_DESCRIBED),
     }
 }

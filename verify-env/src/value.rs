@@ -8,6 +8,7 @@ use settings::file::{PathKind, VariableKind, VariableRule};
 use settings::{Ambient, Target, Variables, target};
 
 use crate::demand::Demand;
+use crate::ordinary::is_ordinary;
 use crate::placeholder::{placeholder, placeholder_in_url};
 use crate::{
     PATH_PRESENT, VALUE_ALLOWED, VALUE_CLEAN, VALUE_FORMED, VALUE_REPLACED, VALUES_DISTINCT,
@@ -305,7 +306,9 @@ fn unreplaced(demand: &Demand<'_>, text: &str) -> Option<Option<Fault>> {
     ) {
         return None;
     }
-    if demand.example_value().map(cleaned) == Some(cleaned(text)) && kind != VariableKind::Path {
+    let may_stay =
+        kind == VariableKind::Path || !demand.described && is_ordinary(demand.name, cleaned(text));
+    if demand.example_value().map(cleaned) == Some(cleaned(text)) && !may_stay {
         return Some(Some(fault("left as the example has it")));
     }
     let secret = kind == VariableKind::Secret;

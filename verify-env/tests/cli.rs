@@ -131,7 +131,8 @@ fn an_example_alone_is_enough() {
          PASS variable-set API_KEY\n\
          PASS value-replaced API_KEY\n\
          FAIL variable-set SMTP: not set\n  \
-           remedy: set the variable where the deployment runs, or make it optional with required = false\n\
+           remedy: set the variable where the deployment runs, take it out of the example file, or \
+           describe it in lockstep.toml with required = false\n\
          verify-env: fail (exit 1): 2 failed, 3 held\n"
     );
     let good = [
@@ -143,6 +144,82 @@ fn an_example_alone_is_enough() {
         place.run(&["--example", ".env.example"], &good).code,
         Some(0)
     );
+}
+
+#[test]
+fn an_example_tells_what_may_stay_as_it_is() {
+    let example = "PORT=3000\nDEBUG=false\nDATA_DIR=./data\nDB_PASSWORD=12345678\n\
+                   DATABASE_URL=postgres://u:pw@h/d\nMODE=fast\n";
+    let place = Place::new(&[("example", example)]);
+    let same = [
+        ("PORT", "3000"),
+        ("DEBUG", "false"),
+        ("DATA_DIR", "./data"),
+        ("DB_PASSWORD", "12345678"),
+        ("DATABASE_URL", "postgres://u:pw@h/d"),
+        ("MODE", "fast"),
+    ];
+    let ran = place.run(&["--example", "example"], &same);
+    assert_eq!(ran.code, Some(1));
+    for (name, may_stay) in [
+        ("PORT", true),
+        ("DEBUG", true),
+        ("DATA_DIR", true),
+        ("DB_PASSWORD", false),
+        ("DATABASE_URL", false),
+        ("MODE", false),
+    ] {
+        let said = match may_stay {
+            true => format!("PASS value-replaced {name}\n"),
+            false => format!("FAIL value-replaced {name}: left as the example has it\n"),
+        };
+        assert!(ran.stdout.contains(&said), "{said}{}", ran.stdout);
+    }
+    // A kind told from the example demands nothing; a placeholder is none of any kind.
+    let other = |port| {
+        let set = [("PORT", port), ("DEBUG", "x"), ("DATA_DIR", "y")];
+        place.run(&["--example", "example"], &set).stdout
+    };
+    assert!(other("abc").contains("PASS value-replaced PORT\n"));
+    assert!(other("changeme").contains("FAIL value-replaced PORT: a placeholder\n"));
+
+    // A described variable is judged by its rule, whatever the example has.
+    let place = Place::new(&[("example", example), ("lockstep.toml", "[env.PORT]\n")]);
+    let ran = place.run(&["--example", "example"], &same);
+    assert!(
+        ran.stdout.contains("FAIL value-replaced PORT: left as"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn what_to_do_is_said_of_files_that_are_there() {
+    let place = Place::new(&[("example", "PORT=3000\n")]);
+    let args = ["--example", "example"];
+    for variables in [&[][..], &[("PORT", "")], &[("PORT", " ")]] {
+        let said = place.run(&args, variables).stdout;
+        assert!(said.contains("FAIL variable-set PORT"), "{said}");
+        assert!(said.contains("take it out of the example file"), "{said}");
+    }
+    let place = Place::new(&[
+        ("lockstep.toml", "[env.PORT]\n"),
+        ("example", "PORT=3000\n"),
+    ]);
+    let said = place.run(&args, &[]).stdout;
+    assert!(said.contains("make it optional with required"), "{said}");
+
+    // Both of the ways out that are named lead out.
+    for files in [
+        [
+            ("lockstep.toml", "[env.PORT]\nrequired = false\n"),
+            ("example", "PORT=3000\n"),
+        ],
+        [("lockstep.toml", ""), ("example", "OTHER=\n")],
+    ] {
+        let ran = Place::new(&files).run(&args, &[("OTHER", "x")]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    }
 }
 
 #[test]
@@ -314,15 +391,27 @@ fn the_readme_lists_the_checks_and_what_its_examples_print() {
         assert!(readme.contains(&row), "README.md lacks: {row}");
     }
 
-    let mut blocks = readme.split("```").skip(1).step_by(2);
-    let toml = blocks
-        .find_map(|block| block.strip_prefix("toml\n"))
-        .unwrap();
-    let console = blocks
-        .find_map(|block| block.strip_prefix("console\n"))
-        .unwrap();
-    let place = Place::new(&[("lockstep.toml", toml)]);
-    let (command, expected) = console.split_once('\n').unwrap();
+    // Each run is made in a folder with the files that stand before it.
+    let mut files: Vec<(&str, &str)> = Vec::new();
+    let mut runs = 0;
+    for block in readme.split("```").skip(1).step_by(2) {
+        let (kind, text) = block.split_once('\n').unwrap();
+        match kind {
+            "toml" => files = vec![("lockstep.toml", text)],
+            "sh" => files = vec![(".env.example", text)],
+            "console" => {
+                let (command, expected) = text.split_once('\n').unwrap();
+                assert_eq!(run_line(&Place::new(&files), command), expected);
+                runs += 1;
+            }
+            kind => panic!("{kind}"),
+        }
+    }
+    assert_eq!(runs, 2);
+}
+
+/// What `$ NAME=value … verify-env ARGUMENT …` prints.
+fn run_line(place: &Place, command: &str) -> String {
     let mut words: Vec<&str> = command.strip_prefix("$ ").unwrap().split(' ').collect();
     let at = words.iter().position(|word| *word == "verify-env").unwrap();
     let args = words.split_off(at);
@@ -330,5 +419,5 @@ fn the_readme_lists_the_checks_and_what_its_examples_print() {
         .iter()
         .map(|word| word.split_once('=').unwrap())
         .collect();
-    assert_eq!(place.run(&args[1..], &variables).stdout, expected);
+    place.run(&args[1..], &variables).stdout
 }
