@@ -88,7 +88,7 @@ fn every_fault_is_found_in_one_run() {
         found_in(toml, None, &[("B", "x"), ("C", "short"), ("D", "1")]),
         [
             "variable-set A: not set",
-            "value-formed B: not a port, which is a number from 1 to 65535",
+            "value-formed B: not a port, which is a number from 1 to 65535, digits alone",
             "value-allowed C: too short",
             "value-allowed C: does not match the pattern",
             "variable-absent D: set, and forbidden here",
@@ -150,7 +150,7 @@ fn kinds_are_told_apart() {
         (
             "port",
             &["1", "5432", "65535"],
-            &["0", "65536", "-1", "http"],
+            &["0", "65536", "-1", "+80", "http"],
         ),
         (
             "boolean",
@@ -201,6 +201,7 @@ fn kinds_are_told_apart() {
                 "https://x .org",
                 "https://h:port/",
                 "https://h:70000/",
+                "https://h:+80/",
                 "postgres://u:p/w@h/d",
                 "1http://x.org",
                 "sqlite:",
@@ -225,6 +226,16 @@ fn kinds_are_told_apart() {
             );
         }
     }
+}
+
+#[test]
+fn a_number_out_of_range_is_told_from_what_is_none() {
+    let said = |value: &str| found_in("[env.X]\nkind = \"integer\"\n", None, &[("X", value)]);
+    for value in ["9223372036854775808", "-99999999999999999999"] {
+        let said = said(value).concat();
+        assert!(said.contains("out of range: an integer is from"), "{said}");
+    }
+    assert_eq!(said("1.5"), ["value-formed X: not a whole number"]);
 }
 
 #[test]

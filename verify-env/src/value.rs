@@ -1,6 +1,7 @@
 //! One value against what is demanded of it. No message holds any part of the value.
 
 use std::ffi::OsStr;
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::Path;
 
 use contract::Check;
@@ -116,11 +117,9 @@ fn form_of_text(kind: VariableKind, text: &str) -> Result<(), &'static str> {
     match kind {
         VariableKind::String | VariableKind::Secret | VariableKind::Path => Ok(()),
         VariableKind::Url => url(text),
-        VariableKind::Integer => integer(text).map(|_| ()).ok_or("not a whole number"),
-        VariableKind::Port => match integer(text) {
-            Some(1..=65535) => Ok(()),
-            _ => Err("not a port, which is a number from 1 to 65535"),
-        },
+        VariableKind::Integer => integer(text).map(|_| ()),
+        VariableKind::Port if is_port(text) => Ok(()),
+        VariableKind::Port => Err("not a port, which is a number from 1 to 65535, digits alone"),
         VariableKind::Boolean => {
             const WORDS: [&str; 8] = ["true", "false", "1", "0", "yes", "no", "on", "off"];
             match WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
@@ -132,8 +131,19 @@ fn form_of_text(kind: VariableKind, text: &str) -> Result<(), &'static str> {
     }
 }
 
-fn integer(text: &str) -> Option<i64> {
-    text.parse().ok()
+fn integer(text: &str) -> Result<i64, &'static str> {
+    text.parse()
+        .map_err(|error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
+                "out of range: an integer is from -2^63 to 2^63 - 1"
+            }
+            _ => "not a whole number",
+        })
+}
+
+/// Digits alone: what takes a port takes no sign, and Rust's own parser takes a plus.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// Schemes whose URLs need no `//`.
@@ -190,7 +200,6 @@ fn url(text: &str) -> Result<(), &'static str> {
             }
             None => host.split_once(':').map(|(_, port)| port),
         };
-        let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
         if port.is_some_and(|port| !port.is_empty() && !is_port(port)) {
             return Err("not a URL: its port is no number from 1 to 65535");
         }
@@ -268,13 +277,13 @@ fn limits(demand: &Demand<'_>, text: &str) -> Option<Vec<Fault>> {
         let none = !schemes.iter().any(|one| family(one) == found);
         limit(none, against("another scheme", schemes.join(", ")));
     }
-    if let (Some(min), Some(number)) = (min, integer(text)) {
+    if let (Some(min), Ok(number)) = (min, integer(text)) {
         limit(
             number < *min,
             against("too small", format!("{min} or more")),
         );
     }
-    if let (Some(max), Some(number)) = (max, integer(text)) {
+    if let (Some(max), Ok(number)) = (max, integer(text)) {
         limit(
             number > *max,
             against("too large", format!("{max} or less")),
