@@ -44,12 +44,16 @@ impl Classify for Error {
 
     fn remedy(&self) -> Option<String> {
         let remedy = match self {
+            Error::ReadExample { source, .. } => settings::read_remedy(source),
+            Error::UseExample { source, .. } => source.remedy(),
+            Error::Rule { name, .. } | Error::Pattern { name, .. } => {
+                return Some(format!("correct [env.{name}] in the settings"));
+            }
             Error::Nothing => {
                 "describe variables in lockstep.toml ([env.NAME]), or give --example .env.example"
             }
             Error::NothingHere(_) => "describe one for it, or leave the step out there",
             Error::NoEnvironment { .. } => "set LOCKSTEP_ENV, or give --environment",
-            _ => return None,
         };
         Some(remedy.to_owned())
     }

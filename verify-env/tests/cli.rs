@@ -272,7 +272,9 @@ fn nothing_to_check_is_no_success() {
 fn what_cannot_be_read_or_used_exits_2() {
     let place = Place::new(&[
         ("broken.toml", "[env.X]\nkind = \"secrt\"\n"),
-        ("example", "hunter2\n"),
+        ("example", "hunter2\nA=1\nA=2\n"),
+        ("rule.toml", "[env.X]\nmin = 1\n"),
+        ("pattern.toml", "[env.X]\npattern = \"(\"\n"),
     ]);
     for (args, said) in [
         (
@@ -287,14 +289,21 @@ fn what_cannot_be_read_or_used_exits_2() {
         (&["--example", "missing"], "cannot read missing"),
         (
             &["--example", "example"],
-            "cannot use example: line 1: it has no =",
+            "cannot use example: line 1: it has no =; line 3: A is set for the second time\n",
         ),
+        (&["--example", "."], "cannot read ."),
+        (&["--env-file", "missing"], "cannot read missing"),
+        (&["--config", "rule.toml"], "min says nothing of this kind"),
+        (&["--config", "pattern.toml"], "cannot use the pattern"),
         (&["--exmaple", "example"], "--example"),
         (&["hunter2"], ""),
     ] {
         let ran = place.run(args, &[]);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+        let next = ["\n  remedy: ", "try '--help'"];
+        let is_said = next.iter().any(|next| ran.stderr.contains(next));
+        assert!(is_said, "{args:?}: {}", ran.stderr);
     }
 }
 

@@ -37,15 +37,23 @@ pub enum DotenvFault {
     /// Not UTF-8.
     #[error("it is not UTF-8")]
     NotUtf8,
-    /// One line can't be read.
+    /// Lines that can't be read; never none.
+    #[error("{}", listed(.0))]
+    Lines(Vec<LineFault>),
+}
+
+/// What is wrong with one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineFault {
+    /// It can't be read.
     #[error("line {line}: {message}")]
-    Line {
+    Unreadable {
         /// From 1.
         line: u32,
         /// What is wrong, without any of the line's text.
         message: &'static str,
     },
-    /// A name is assigned twice.
+    /// It assigns a name for the second time.
     #[error("line {line}: {name} is set for the second time")]
     Repeated {
         /// The second line.
@@ -55,6 +63,35 @@ pub enum DotenvFault {
     },
 }
 
+impl DotenvFault {
+    /// What to do next.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            DotenvFault::TooLarge => "name a .env file; this is another one",
+            DotenvFault::NotUtf8 => "save the file as UTF-8, or name a .env file",
+            DotenvFault::Lines(_) => {
+                "write each line as NAME=value, each name once, or begin it with # as a comment"
+            }
+        }
+    }
+}
+
+/// As many lines as are listed. With more of them it is hardly a `.env` file.
+const LISTED_MAX: usize = 20;
+
+fn listed(faults: &[LineFault]) -> String {
+    let shown = faults.iter().take(LISTED_MAX);
+    let mut parts: Vec<String> = shown.map(LineFault::to_string).collect();
+    if let Some(more) = faults
+        .len()
+        .checked_sub(LISTED_MAX)
+        .filter(|more| *more > 0)
+    {
+        parts.push(format!("and {more} more"));
+    }
+    parts.join("; ")
+}
+
 const INTERPOLATION: &str = "some programs replace ${…}, others do not; put it in single quotes";
 const HASH: &str = "some programs take a # for a comment, others do not; quote the value";
 
@@ -62,7 +99,7 @@ const HASH: &str = "some programs take a # for a comment, others do not; quote t
 ///
 /// # Errors
 ///
-/// Too large, not UTF-8, or a line that is no assignment, comment or blank.
+/// Too large, not UTF-8, or lines that are no assignment, comment or blank.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Assignment>, DotenvFault> {
     if bytes.len() as u64 > SIZE_BYTES_MAX {
         return Err(DotenvFault::TooLarge);
@@ -70,31 +107,45 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Assignment>, DotenvFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| DotenvFault::NotUtf8)?;
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut assignments: Vec<Assignment> = Vec::new();
+    let mut faults = Vec::new();
     let mut names = HashSet::new();
     let mut line = 1;
     while !rest.is_empty() {
         let before = rest;
-        let start = line;
-        rest = match read_line(rest).map_err(|message| DotenvFault::Line { line, message })? {
-            (None, after) => after,
-            (Some((name, value)), after) => {
-                if !names.insert(name) {
-                    let name = name.to_owned();
-                    return Err(DotenvFault::Repeated { line, name });
+        rest = match read_line(rest) {
+            Ok((None, after)) => after,
+            Ok((Some((name, value)), after)) => {
+                let name = name.to_owned();
+                if names.insert(name.clone()) {
+                    assignments.push(Assignment {
+                        name,
+                        value: value.text,
+                        line,
+                        doubt: value.doubt,
+                    });
+                } else {
+                    faults.push(LineFault::Repeated { line, name });
                 }
-                assignments.push(Assignment {
-                    name: name.to_owned(),
-                    value: value.text,
-                    line: start,
-                    doubt: value.doubt,
-                });
+                after
+            }
+            Err(Unread { message, after }) => {
+                faults.push(LineFault::Unreadable { line, message });
                 after
             }
         };
         let read = &before[..before.len() - rest.len()];
         line += u32::try_from(read.matches('\n').count()).unwrap_or(u32::MAX);
     }
-    Ok(assignments)
+    match faults.is_empty() {
+        true => Ok(assignments),
+        false => Err(DotenvFault::Lines(faults)),
+    }
+}
+
+/// Why a line can't be read, and what follows that can.
+struct Unread<'a> {
+    message: &'static str,
+    after: &'a str,
 }
 
 struct Value {
@@ -105,7 +156,7 @@ struct Value {
 type Line<'a> = (Option<(&'a str, Value)>, &'a str);
 
 /// One line, or the lines of one quoted value, and what follows.
-fn read_line(text: &str) -> Result<Line<'_>, &'static str> {
+fn read_line(text: &str) -> Result<Line<'_>, Unread<'_>> {
     let text = text.trim_start_matches([' ', '\t', '\r']);
     if text.is_empty() || text.starts_with(['#', '\n']) {
         return Ok((None, cut_line(text).1));
@@ -114,26 +165,31 @@ fn read_line(text: &str) -> Result<Line<'_>, &'static str> {
         Some(rest) if rest.starts_with([' ', '\t']) => rest.trim_start_matches([' ', '\t']),
         _ => text,
     };
-    let (name, value) = text.split_once('=').ok_or("it has no =")?;
-    if name.contains('\n') {
-        return Err("it has no =");
-    }
+    let unread = |message, after| Err(Unread { message, after });
+    let (whole, next) = cut_line(text);
+    let Some((name, _)) = whole.split_once('=') else {
+        return unread("it has no =", next);
+    };
+    let value = &text[name.len() + 1..];
     let name = name.trim_end();
     if !is_name(name) {
-        return Err("what stands before = is no name of a variable");
+        return unread("what stands before = is no name of a variable", next);
     }
     let value = value.trim_start_matches([' ', '\t']);
     let Some(quote @ ('"' | '\'' | '`')) = value.chars().next() else {
         let (value, after) = cut_line(value);
         return Ok((Some((name, unquoted(value))), after));
     };
-    let (value, after) = quoted(&value[1..], quote).ok_or("a quoted value does not end")?;
+    let Some((value, after)) = quoted(&value[1..], quote) else {
+        // Where the value was to end can't be told, nor what would be a line.
+        return unread("a quoted value does not end", "");
+    };
     let (trailing, after) = cut_line(after);
     match trailing.trim() {
         trailing if trailing.is_empty() || trailing.starts_with('#') => {
             Ok((Some((name, value)), after))
         }
-        _ => Err("something follows the closing quote"),
+        _ => unread("something follows the closing quote", after),
     }
 }
 
@@ -282,5 +338,24 @@ mod tests {
             assert!(!fault.contains("hunter"), "{fault}");
         }
         assert_eq!(parse(b"A=\xff"), Err(DotenvFault::NotUtf8));
+    }
+
+    #[test]
+    fn every_faulty_line_is_named() {
+        let text = "hunter2\nA=1\nhunter 2=\"x\nB='x\ny' hunter2\nA=2\nC=3\nD=\"hunter2\nhunter2";
+        assert_eq!(
+            parse(text.as_bytes()).unwrap_err().to_string(),
+            "line 1: it has no =; \
+             line 3: what stands before = is no name of a variable; \
+             line 4: something follows the closing quote; \
+             line 6: A is set for the second time; \
+             line 8: a quoted value does not end"
+        );
+        let many = "x\n".repeat(1000);
+        let said = parse(many.as_bytes()).unwrap_err().to_string();
+        assert!(
+            said.ends_with("line 20: it has no =; and 980 more"),
+            "{said}"
+        );
     }
 }

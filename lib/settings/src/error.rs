@@ -1,5 +1,6 @@
 //! Why the settings can't be used. Each is exit 2: nothing was looked at.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use contract::{Class, Classify};
@@ -7,7 +8,7 @@ use contract::{Class, Classify};
 use crate::TargetError;
 use crate::dotenv::DotenvFault;
 use crate::environment::NameError;
-use crate::file::FileError;
+use crate::file::{Fault, FileError};
 use crate::variables::NotUnicode;
 
 /// Why the settings can't be used.
@@ -111,17 +112,34 @@ impl Classify for Error {
     }
 
     fn remedy(&self) -> Option<String> {
-        let remedy = match self {
+        Some(match self {
+            Error::File(FileError::Read { source, .. }) | Error::Read { source, .. } => {
+                read_remedy(source).to_owned()
+            }
+            Error::File(FileError::Use { source, .. }) => match source {
+                Fault::TooLarge => "name a lockstep.toml; this is another file".to_owned(),
+                Fault::At { .. } => "correct the file at that place".to_owned(),
+            },
             Error::Name(NameError::Contradiction { .. }) => {
                 "unset one of the two, or make them agree".to_owned()
             }
+            Error::Name(NameError::Form { source_name }) => {
+                format!("correct {source_name}, as in \"production\"")
+            }
+            Error::Name(NameError::NotUnicode(NotUnicode(name)))
+            | Error::NotUnicode(NotUnicode(name)) => format!("set {name} to text in UTF-8"),
             Error::UnknownEnvironment { declared, .. } => {
                 format!("name one that it declares: {}", declared.join(", "))
             }
+            Error::EnvFile { source, .. } => source.remedy().to_owned(),
+            Error::EnvFileDoubt { .. } => "put the value in single quotes".to_owned(),
             Error::EnvFileProtected(_) => {
                 "set the variables in the environment that deploys".to_owned()
             }
             Error::UrlFile { .. } => "write the target alone, on one line".to_owned(),
+            Error::Target { origin, .. } => format!(
+                "correct {origin}; a target is sqlite:PATH or postgres://USER@HOST:PORT/DATABASE"
+            ),
             Error::PasswordInArgument => {
                 "put it into DATABASE_URL, PGPASSWORD, a password file, or a file named with \
                  --database-url-file"
@@ -133,11 +151,19 @@ impl Classify for Error {
             }
             Error::NoTarget => {
                 "give TARGET (sqlite:PATH or postgres://USER@HOST/DATABASE), name an \
-                                environment with --environment, or set DATABASE_URL"
+                 environment with --environment, or set DATABASE_URL"
                     .to_owned()
             }
-            _ => return None,
-        };
-        Some(remedy)
+        })
+    }
+}
+
+/// What to do about a file that was named and can't be read.
+pub fn read_remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "create the file, or name one that is there",
+        ErrorKind::PermissionDenied => "let this process's account read the file",
+        ErrorKind::IsADirectory => "name a file; this is a folder",
+        _ => "name a file that can be read",
     }
 }

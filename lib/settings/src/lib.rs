@@ -16,7 +16,7 @@ pub mod variables;
 pub mod warning;
 
 pub use arguments::{SETTINGS_USED, SettingsArgs, TARGET_OWN, TargetArgs, report};
-pub use error::Error;
+pub use error::{Error, read_remedy};
 pub use file::Settings;
 pub use resolve::{Loaded, Resolved, Source};
 pub use target::{Ambient, PostgresTarget, Secret, SqliteTarget, Target, TargetError};

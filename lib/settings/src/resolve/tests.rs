@@ -83,7 +83,9 @@ impl Place {
         let error = self.resolve().map(|resolved| resolved.source).unwrap_err();
         assert_eq!(contract::Classify::class(&error), contract::Class::Usage);
         let failure = contract::Failure::from(error);
-        format!("{}; {}", failure.line(), failure.remedy.unwrap_or_default())
+        let remedy = failure.remedy.clone().unwrap_or_default();
+        assert!(!remedy.is_empty(), "{}", failure.line());
+        format!("{}; {remedy}", failure.line())
     }
 }
 
@@ -351,4 +353,38 @@ fn scratch_is_resolved_like_a_declared_target() {
         scratch(&place).unwrap().unwrap().to_string(),
         "postgres://u@h:5432/d"
     );
+}
+
+#[test]
+fn every_refusal_says_what_to_do_next() {
+    let config = |place: Place, path: &str| {
+        let mut place = place;
+        place.args.settings.config = Some(PathBuf::from(path));
+        place
+    };
+    let missing = "create the file, or name one that is there";
+    for (place, remedy) in [
+        (config(Place::new(""), "nope.toml"), missing),
+        (config(Place::new(""), "."), "this is a folder"),
+        (Place::new("[env"), "correct the file at that place"),
+        (Place::new("[nope]"), "correct the file at that place"),
+        (Place::new("").env_file("nope"), missing),
+        (Place::new("").url_file("nope"), missing),
+        (
+            Place::new("").file(".env", "A=1\nhunter2").env_file(".env"),
+            "write each line as NAME=value",
+        ),
+        (
+            Place::new("").file(".env", "A=b#c").env_file(".env"),
+            "put the value in single quotes",
+        ),
+        (Place::new("").environment("a b"), "correct --environment"),
+        (
+            Place::new("").set("DATABASE_URL", "mysql://h/d"),
+            "correct DATABASE_URL; a target is",
+        ),
+    ] {
+        let said = place.refused();
+        assert!(said.contains(remedy), "{remedy}: {said}");
+    }
 }
