@@ -1,7 +1,7 @@
 //! Whether the snapshot that a restore would take holds everything that was written.
 
-use crate::plan::{PlannedStep, is_ours};
-use crate::promise::{Promise, Verb};
+use crate::plan::{PlannedStep, acts_as, is_ours};
+use crate::promise::Verb;
 
 /// The run's own snapshot, as far as its steps have come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,7 +25,7 @@ impl FrozenSnapshot {
 
     /// Takes in a step that did not pass: a thaw may have thawed all the same.
     pub(crate) fn failed(&mut self, step: &PlannedStep) {
-        if step.promise == Promise::Ours(Verb::Thaw) {
+        if acts_as(step, Verb::Thaw) {
             *self = FrozenSnapshot::default();
         }
     }

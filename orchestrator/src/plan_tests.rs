@@ -144,6 +144,9 @@ fn the_name_of_a_program_of_the_suite_is_never_declared_to_do_less() {
         ("./verify-env", Changes::Nothing),
         ("./backup-snapshot", Changes::Files),
         ("./mark-db", Changes::Service),
+        ("./freeze-db", Changes::Service),
+        ("./thaw-db", Changes::Service),
+        ("./restore-snapshot", Changes::Database),
         ("/opt/bin/deploy-db", Changes::Database),
     ] {
         let order = [
@@ -327,6 +330,48 @@ fn a_restore_needs_a_snapshot_that_was_taken_frozen() {
         false,
         &["step freeze-db", "step verify-env", RESTORE],
         &unfrozen,
+    );
+}
+
+#[test]
+fn a_restore_and_a_thaw_are_known_by_their_names_wherever_they_stand() {
+    let restores = [
+        "on_failure ./restore-snapshot changes = \"database\"",
+        "on_failure /opt/bin/restore-snapshot changes = \"database\"",
+    ];
+    let unfrozen = [(
+        Order,
+        "on_failure 1 (restore-snapshot)",
+        "writes made since would be lost",
+    )];
+    let frozen = ["step freeze-db", SAFE[0], SAFE[1], SAFE[2]];
+    for restore in restores {
+        for protected in [true, false] {
+            refused(protected, &[&SAFE[..], &[restore]].concat(), &unfrozen);
+            allowed(protected, &[&frozen[..], &[restore]].concat());
+            let thaw = "step ./thaw-db changes = \"service\"";
+            let thawed = [&frozen[..], &[thaw, restore]].concat();
+            refused(protected, &thawed, &unfrozen);
+        }
+    }
+    // A foreign program of that name has frozen nothing that anybody knows of.
+    let forged = "step ./freeze-db changes = \"service\"";
+    let steps = [SAFE[0], forged, SAFE[1], SAFE[2], restores[0]];
+    refused(false, &steps, &unfrozen);
+    // Only the suite's own restore does without a verification before it.
+    let unverified = ["step freeze-db", SAFE[1]];
+    allowed(
+        true,
+        &[&unverified[..], &["on_failure restore-snapshot"]].concat(),
+    );
+    refused(
+        true,
+        &[&unverified[..], &restores[..1]].concat(),
+        &[(
+            Order,
+            "on_failure 1 (restore-snapshot)",
+            "before any verify-migrations",
+        )],
     );
 }
 

@@ -14,7 +14,7 @@ use crate::github::Github;
 use crate::lock::Lock;
 use crate::notes::{FailedStep, Notes};
 use crate::pipeline::{Changes, Retry};
-use crate::plan::{Part, Plan, PlannedStep, file_name};
+use crate::plan::{Part, Plan, PlannedStep, acts_as, file_name};
 use crate::promise::{Promise, Verb};
 use crate::record::{Record, State};
 use crate::supervise::{Ended, Job, Supervisor};
@@ -116,8 +116,7 @@ impl Runner<'_> {
                 self.skip(&plan.on_failure[at..], "a second signal");
                 return;
             }
-            let loses_writes =
-                step.promise == Promise::Ours(Verb::Restore) && !self.snapshot.holds_every_write();
+            let loses_writes = acts_as(step, Verb::Restore) && !self.snapshot.holds_every_write();
             let passed = if loses_writes {
                 self.refuse_restore(step);
                 false

@@ -58,7 +58,9 @@ impl Bench {
         }
         // Foreign programs are anywhere but beside the orchestrator.
         std::fs::create_dir(dir.path().join("other")).unwrap();
-        std::os::unix::fs::symlink(&double, dir.path().join("other/foreign")).unwrap();
+        for name in ["foreign", "restore-snapshot"] {
+            std::os::unix::fs::symlink(&double, dir.path().join("other").join(name)).unwrap();
+        }
         let bench = Bench { dir };
         bench.write("lockstep.toml", "[environments.dev]\nprotected = false\n");
         bench

@@ -83,11 +83,20 @@ fn a_neighbour_who_holds_the_lock_is_not_restored_over() {
 
 #[test]
 fn nothing_is_restored_before_this_run_has_its_frozen_snapshot() {
+    for (program, keys) in [
+        ("restore-snapshot", ""),
+        ("other/restore-snapshot", "changes = \"database\""),
+    ] {
+        restores_its_frozen_snapshot_only(program, keys);
+    }
+}
+
+fn restores_its_frozen_snapshot_only(program: &str, keys: &str) {
     let restore = part(
         "on_failure",
-        "restore-snapshot",
+        program,
         "touch=restored|result=pass,yes",
-        "",
+        keys,
     );
     let frozen = [
         ours("verify-migrations", "result=pass"),

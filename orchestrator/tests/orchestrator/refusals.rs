@@ -162,6 +162,33 @@ fn a_strict_run_that_would_warn_does_not_start() {
 }
 
 #[test]
+fn a_restore_named_by_its_path_needs_the_freeze_too() {
+    let bench = Bench::new();
+    let check = |freeze: &str, program: &str, changes: &str| {
+        bench.pipeline(&format!(
+            "{}{freeze}{}{}[[on_failure]]\nrun = [{program:?}, \"--latest\"]\n{changes}\n",
+            ours("verify-migrations", ""),
+            ours("backup-snapshot", ""),
+            ours("deploy-db", ""),
+        ));
+        bench.finish(&mut bench.command(&["check", "p.toml"]))
+    };
+    let freeze = ours("freeze-db", "");
+    for (program, changes) in [
+        ("restore-snapshot", ""),
+        ("other/restore-snapshot", "changes = \"database\""),
+    ] {
+        check("", program, changes).exited(125).says("order-safe");
+        check(&freeze, program, changes)
+            .exited(0)
+            .says("could be run");
+    }
+    check(&freeze, "other/restore-snapshot", "changes = \"nothing\"")
+        .exited(125)
+        .says("changes more");
+}
+
+#[test]
 fn the_variable_is_never_set_for_the_steps() {
     let bench = Bench::new();
     let steps = [
