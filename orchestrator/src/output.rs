@@ -95,7 +95,14 @@ impl Output {
         fds.push(PollFd::from_borrowed_fd(signals.fd(), PollFlags::IN));
         let mut polled = Vec::with_capacity(2);
         for (at, lane) in self.lanes.iter_mut().enumerate() {
+            if terminal.is_gone(lane.to) && !lane.pending.is_empty() {
+                lane.pending = 0..0;
+                timeout = Duration::ZERO;
+            }
             if !lane.pending.is_empty() {
+                if let Some(patience) = terminal.patience(signals, lane.to) {
+                    timeout = timeout.min(patience);
+                }
                 polled.push(at);
                 fds.push(PollFd::from_borrowed_fd(
                     terminal.fd(lane.to),
@@ -113,18 +120,18 @@ impl Output {
             }
         }
         // EINTR: a signal has come, and the caller asks for it anyway.
-        let ready: Vec<usize> = match poll(&mut fds, Some(&timespec(timeout))) {
-            Ok(_) => polled
-                .iter()
-                .zip(&fds[1..])
-                .filter(|(_, fd)| !fd.revents().is_empty())
-                .map(|(at, _)| *at)
-                .collect(),
-            Err(_) => Vec::new(),
-        };
+        if poll(&mut fds, Some(&timespec(timeout))).is_err() {
+            return;
+        }
+        let ready: Vec<bool> = fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect();
         drop(fds);
-        for at in ready {
-            self.lanes[at].step(terminal, log, &mut self.log_failed);
+        for (at, ready) in polled.into_iter().zip(ready) {
+            let lane = &mut self.lanes[at];
+            if ready {
+                lane.step(terminal, log, &mut self.log_failed);
+            } else if !lane.pending.is_empty() {
+                terminal.give_up_unread(signals, lane.to);
+            }
         }
         for lane in &mut self.lanes {
             if lane.pending.is_empty() && matches!(lane.source, Some(Source::Log { .. })) {

@@ -16,7 +16,7 @@ use crate::record::{self, Record};
 use crate::runner::Runner;
 use crate::signals::Signals;
 use crate::supervise::Supervisor;
-use crate::terminal::{Stream, Terminal};
+use crate::terminal::{Stream, Terminal, UNREAD_MAX};
 use crate::verdict::OWN_FAULT;
 use crate::{Files, junit, verdict};
 
@@ -67,7 +67,13 @@ pub(crate) fn run_pipeline(
     let (code, _) = runner.notes.code();
     let interrupted_by = runner.notes.interrupted_by;
     ended_by.set(interrupted_by.filter(|signal| verdict::signal_code(*signal) == code));
-    runner.supervisor.signals.give_back();
+    let signals = &mut runner.supervisor.signals;
+    signals.give_back();
+    // Those that came before are still to be taken in; from here on one ends the process.
+    signals.note();
+    if signals.stop().is_some() {
+        run.limit_patience(UNREAD_MAX);
+    }
     Ok(report)
 }
 

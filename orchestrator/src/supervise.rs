@@ -72,6 +72,7 @@ pub(crate) struct Ended {
     pub(crate) output_truncated: bool,
     /// The log could not be written.
     pub(crate) log_failed: bool,
+    /// Until nothing of it ran any more.
     pub(crate) duration: Duration,
 }
 
@@ -140,6 +141,8 @@ impl Supervisor {
         } else {
             watch.clear()
         };
+        // A reader who takes his time is no part of the step's.
+        let duration = started.elapsed();
         let output_truncated = watch.drain();
         let log_failed = watch.output.log_failed;
         self.beside_others |= leaves_service;
@@ -154,7 +157,7 @@ impl Supervisor {
             remains: remains || alive.exit.is_none(),
             output_truncated,
             log_failed,
-            duration: started.elapsed(),
+            duration,
         })
     }
 }
@@ -406,7 +409,7 @@ impl Watch<'_, '_> {
         }
     }
 
-    /// Takes in the rest of the output; true when some of it is missing.
+    /// Takes in the rest of the output; true when the log lacks some of it.
     fn drain(&mut self) -> bool {
         let deadline = Instant::now() + DRAIN_MAX;
         loop {
@@ -423,7 +426,7 @@ impl Watch<'_, '_> {
             if self.supervisor.signals.stop().is_some() {
                 let until = *patience.get_or_insert(Instant::now() + DRAIN_MAX);
                 if Instant::now() >= until || self.supervisor.signals.at_once() {
-                    return true;
+                    break;
                 }
             }
             self.pump(patience.unwrap_or(Instant::now() + DRAIN_MAX));

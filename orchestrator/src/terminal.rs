@@ -10,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::signals::{Signals, timespec};
 
-/// How long a line waits for a reader once the run was told to end.
-const UNREAD_MAX: Duration = Duration::from_secs(1);
+/// How long output waits for a reader who takes none of it, once the run was told to end.
+pub(crate) const UNREAD_MAX: Duration = Duration::from_secs(1);
 
 /// One of the two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ struct Sink {
     /// The reader has left, or the disk behind it is full. The verdict stays the same.
     gone: bool,
     at_line_start: bool,
+    /// Since when a step's output has waited for the reader after the run was told to end.
+    unread_since: Option<Instant>,
 }
 
 impl Sink {
@@ -45,13 +47,17 @@ impl Sink {
             rustix::fs::fstat(fd).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
         Sink {
             fd,
-            // A pipe that is ready takes PIPE_BUF bytes, 4096 on Linux.
             chunk: match kind {
                 Ok(rustix::fs::FileType::RegularFile) => 64 * 1024,
+                // A terminal that is ready may have room for 256 bytes only, and makes two of a
+                // line end.
+                _ if rustix::termios::isatty(fd) => 128,
+                // A pipe that is ready takes PIPE_BUF bytes, 4096 on Linux.
                 _ => 4096,
             },
             gone: false,
             at_line_start: true,
+            unread_since: None,
         }
     }
 
@@ -64,6 +70,7 @@ impl Sink {
         match rustix::io::write(self.fd, chunk) {
             Ok(written) => {
                 if written > 0 {
+                    self.unread_since = None;
                     self.at_line_start = chunk[written - 1] == b'\n';
                 }
                 written
@@ -104,6 +111,32 @@ impl Terminal {
         match stream {
             Stream::Out => self.out.fd,
             Stream::Err => self.err.fd,
+        }
+    }
+
+    /// Whether nobody reads what is written from now on.
+    pub(crate) fn is_gone(&self, stream: Stream) -> bool {
+        match stream {
+            Stream::Out => self.out.gone,
+            Stream::Err => self.err.gone,
+        }
+    }
+
+    /// How much longer a step's output waits for a reader who takes none of it; none as long as the
+    /// run was not told to end.
+    pub(crate) fn patience(&mut self, signals: &Signals, stream: Stream) -> Option<Duration> {
+        signals.stop()?;
+        let since = *self
+            .sink(stream)
+            .unread_since
+            .get_or_insert_with(Instant::now);
+        Some(UNREAD_MAX.saturating_sub(since.elapsed()))
+    }
+
+    /// Gives up a stream that had no room, once its reader has had his time.
+    pub(crate) fn give_up_unread(&mut self, signals: &Signals, stream: Stream) {
+        if self.patience(signals, stream) == Some(Duration::ZERO) {
+            self.sink(stream).gone = true;
         }
     }
 

@@ -23,6 +23,9 @@ struct Args {
 
 fn main() -> ExitCode {
     contract::run(&TOOL, |args: Args, run| {
+        if args.end == "hurried" {
+            run.limit_patience(std::time::Duration::from_millis(100));
+        }
         run.say("working");
         let mut report = Report::default();
         match args.end.as_str() {
@@ -58,6 +61,9 @@ fn main() -> ExitCode {
                 run.change_began();
                 report.changed(Changed::Yes);
                 report.warned(&TOLD, &args.text, "odd");
+            }
+            "hurried" => {
+                report.broken(&TOLD, &args.text, "gone");
             }
             "partial" => return Err(Failure::new(Class::Partial, args.text)),
             _ => return Err(Failure::new(Class::Unavailable, args.text).remedy("wait")),

@@ -1,12 +1,18 @@
 //! Text for people: colour, and what must not reach a terminal or a CI runner.
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
 use crate::cli::Color;
 use crate::report::Status;
 use crate::secret;
+
+/// How long a write waits for its reader, once that has an end.
+static PATIENCE: OnceLock<Duration> = OnceLock::new();
 
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
@@ -81,11 +87,45 @@ fn is_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// From now on no write waits longer than this for its reader.
+pub(crate) fn limit_patience(patience: Duration) {
+    // The first who asks is heard.
+    let _ = PATIENCE.set(patience);
+}
+
+/// What the write to `to` came to; none when its reader did not take it in time. It is then still
+/// under way on a thread of its own, for no poll(2) tells how much a terminal takes, and ends with
+/// the process.
+pub(crate) fn within_patience<T: Send + 'static>(
+    to: impl AsFd,
+    write: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let Some(patience) = PATIENCE.get().filter(|_| !is_file(to)) else {
+        return Some(write());
+    };
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new()
+        .spawn(move || sender.send(write()))
+        .ok()?;
+    receiver.recv_timeout(*patience).ok()
+}
+
+/// A file has no reader to wait for, and a busy disk is no reason to cut it.
+fn is_file(fd: impl AsFd) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| {
+        rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::RegularFile
+    })
+}
+
 /// Writes and flushes, and leaves the verdict alone whatever happens: a closed pipe is a reader
 /// who left, and a full disk says nothing about the target.
 pub(crate) fn write_stdout(bytes: &[u8]) {
-    let mut stdout = std::io::stdout().lock();
-    if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
+    let bytes = bytes.to_owned();
+    let written = within_patience(std::io::stdout(), move || {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(&bytes).and_then(|()| stdout.flush())
+    });
+    if let Some(Err(error)) = written
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
         write_stderr(&format!("cannot write the result to stdout: {error}\n"));
@@ -93,11 +133,14 @@ pub(crate) fn write_stdout(bytes: &[u8]) {
 }
 
 pub(crate) fn write_stderr(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    // Nowhere is left to say that stderr can't be written.
-    let _ = stderr
-        .write_all(text.as_bytes())
-        .and_then(|()| stderr.flush());
+    let text = text.to_owned();
+    within_patience(std::io::stderr(), move || {
+        let mut stderr = std::io::stderr().lock();
+        // Nowhere is left to say that stderr can't be written.
+        let _ = stderr
+            .write_all(text.as_bytes())
+            .and_then(|()| stderr.flush());
+    });
 }
 
 #[cfg(test)]

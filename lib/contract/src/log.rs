@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::console::within_patience;
 use crate::{Class, Failure};
 
 /// An open one.
@@ -47,6 +48,8 @@ impl Log {
 
     /// The verdict does not hang on its copy.
     pub(crate) fn write(&self, text: &str) -> Result<(), std::io::Error> {
-        (&*self.file).write_all(text.as_bytes())
+        let (file, text) = (Arc::clone(&self.file), text.to_owned());
+        within_patience(&*self.file, move || (&*file).write_all(text.as_bytes()))
+            .unwrap_or_else(|| Err(std::io::Error::other("nobody reads it")))
     }
 }

@@ -72,6 +72,12 @@ impl Run {
         report.class(self.common.strict) != Class::Pass
     }
 
+    /// From now on nothing waits longer than this for a reader of stdout, stderr or the log. For a
+    /// process that was asked to end.
+    pub fn limit_patience(&self, patience: Duration) {
+        console::limit_patience(patience);
+    }
+
     /// Whether stdout gets colour.
     pub fn stdout_colored(&self) -> bool {
         colored(self.common.color, &std::io::stdout())

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
 
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -186,6 +188,78 @@ fn a_closed_or_full_stdout_keeps_the_verdict() {
             assert_eq!(status.code(), Some(code));
         }
     }
+}
+
+/// Fills a pipe to the brim.
+fn fill(mut pipe: impl std::io::Write + std::os::fd::AsFd) {
+    let size = rustix::pipe::fcntl_getpipe_size(&pipe).unwrap();
+    pipe.write_all(&vec![b'x'; size]).unwrap();
+}
+
+#[track_caller]
+fn ends_unread(command: &mut Command) -> Option<i32> {
+    let mut child = command.spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if Instant::now() >= deadline {
+            child.kill().unwrap();
+            panic!("it waits for its reader");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_limited_patience_ends_with_the_verdict_whatever_is_not_read() {
+    for format in ["human", "json"] {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        fill(&writer);
+        let mut command = double(&["hurried", "--format", format]);
+        command
+            .env("GITHUB_ACTIONS", "true")
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer);
+        assert_eq!(ends_unread(&mut command), Some(1));
+    }
+    // Who does not read the one stream does not cost the reader of another his result.
+    let (_reader, writer) = std::io::pipe().unwrap();
+    fill(&writer);
+    let (mut read, result) = std::io::pipe().unwrap();
+    let mut command = double(&["hurried", "--format", "json"]);
+    command
+        .env("GITHUB_ACTIONS", "true")
+        .stdout(result)
+        .stderr(writer);
+    assert_eq!(ends_unread(&mut command), Some(1));
+    drop(command);
+    let mut text = Vec::new();
+    read.read_to_end(&mut text).unwrap();
+    let value: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(value["exit_code"], 1);
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_process_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &log, fifo, mode, 0).unwrap();
+    let reader = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&log)
+        .unwrap();
+    fill(&reader);
+    let mut command = double(&["hurried", "--log"]);
+    command
+        .arg(&log)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    assert_eq!(ends_unread(&mut command), Some(1));
 }
 
 #[test]

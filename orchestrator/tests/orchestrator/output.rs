@@ -1,7 +1,12 @@
 //! Step output: live, logged, bounded in memory, whatever it is and whoever reads it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::Stdio;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::bench::{Bench, Running, foreign, lives, ours, part, until};
 
@@ -144,11 +149,14 @@ fn a_reader_who_stops_reading_holds_up_the_step_and_not_its_timeout() {
         "note=pids|flood=10485760",
         "changes = \"nothing\"\ntimeout = \"300ms\"\ngrace = \"100ms\"",
     ));
+    let started = Instant::now();
     let mut running = Running::start(&mut bench.command(&["run", "p.toml"]));
-    // Nobody reads until the step is gone.
+    // Nobody reads until the step is gone, nor for a good while after.
     bench.until_noted("pids");
     let step = bench.noted("pids")[0];
     until("the step has ended", || !lives(step));
+    let step_ended = started.elapsed();
+    std::thread::sleep(Duration::from_secs(2));
     let mut rest = Vec::new();
     running
         .child
@@ -158,6 +166,43 @@ fn a_reader_who_stops_reading_holds_up_the_step_and_not_its_timeout() {
         .read_to_end(&mut rest)
         .unwrap();
     assert_eq!(running.child.wait().unwrap().code(), Some(124));
+    let step = &bench.record()["steps"][0];
+    for duration in [&step["duration_ms"], &step["attempts"][0]["duration_ms"]] {
+        let duration = Duration::from_millis(duration.as_u64().unwrap());
+        assert!(duration < step_ended + Duration::from_secs(1));
+    }
+}
+
+/// A terminal that nobody looks at: its other side, and the side for a process.
+fn terminal() -> (OwnedFd, OwnedFd) {
+    use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
+    let other = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    unlockpt(&other).unwrap();
+    let name = ptsname(&other, Vec::new()).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let side = rustix::fs::open(name.as_c_str(), flags, Mode::empty()).unwrap();
+    (other, side)
+}
+
+#[test]
+fn a_terminal_that_takes_no_more_holds_up_neither_the_timeout_nor_the_end() {
+    let bench = Bench::new();
+    bench.pipeline(&part(
+        "step",
+        "other/foreign",
+        "note=pids|flood=10485760",
+        "changes = \"nothing\"\ntimeout = \"300ms\"\ngrace = \"100ms\"",
+    ));
+    let (_other, side) = terminal();
+    let mut command = bench.command(&["run", "p.toml"]);
+    command.stdout(side.try_clone().unwrap()).stderr(side);
+    let child = command.spawn().unwrap();
+    bench.until_noted("pids");
+    let step = bench.noted("pids")[0];
+    until("the step has ended", || !lives(step));
+    let status = ends_after_a_signal(Running { child });
+    assert_eq!(status.signal(), Some(15));
+    assert_eq!(bench.record()["steps"][0]["exit_code"], 124);
 }
 
 #[test]
@@ -171,7 +216,7 @@ fn a_reader_who_pauses_misses_nothing() {
     // The pipes on both sides and the buffer between them hold it all, so the step ends.
     until("the step has ended", || !lives(step));
     // Longer than the orchestrator would wait for a step's own pipes.
-    std::thread::sleep(std::time::Duration::from_millis(1300));
+    std::thread::sleep(Duration::from_millis(1300));
     let mut output = String::new();
     running
         .child
@@ -188,28 +233,69 @@ fn a_reader_who_pauses_misses_nothing() {
     assert!(running.child.wait().unwrap().success() && !output.contains("cut"));
 }
 
+/// How it ends after one SIGTERM, while nobody reads what it writes.
+#[track_caller]
+fn ends_after_a_signal(mut running: Running) -> ExitStatus {
+    running.signal(rustix::process::Signal::TERM);
+    let mut status = None;
+    until("the run has ended", || {
+        status = running.child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
 #[test]
 fn a_run_that_nobody_reads_can_be_ended() {
+    let finally = part(
+        "finally",
+        "other/foreign",
+        "flood=1048576|touch=last",
+        "changes = \"nothing\"\ntimeout = \"1h\"",
+    );
+    let verify = foreign("note=pids|flood=10485760", "nothing");
+    let deploy = ours("deploy-db", "note=pids|flood=10485760");
+    for (step, signal, code) in [(verify, Some(15), 143), (deploy, None, 6)] {
+        for format in ["human", "json"] {
+            let bench = Bench::new();
+            bench.pipeline(&format!("{step}{finally}"));
+            let mut command = bench.command(&["run", "p.toml", "--format", format]);
+            let running = Running::start(&mut command);
+            bench.until_noted("pids");
+            let status = ends_after_a_signal(running);
+            assert_eq!(status.signal(), signal);
+            assert_eq!(status.code(), signal.is_none().then_some(code));
+            assert!(bench.path("last").exists());
+            let record = bench.record();
+            assert_eq!(record["state"], "interrupted");
+            assert_eq!(record["exit_code"], code);
+            let steps = record["steps"].as_array().unwrap();
+            assert_eq!(steps[1]["state"], "passed");
+            assert!(
+                steps
+                    .iter()
+                    .all(|step| step["attempts"][0]["output_truncated"] == false)
+            );
+            assert_eq!(bench.log("finally-01-foreign").len(), 1_048_576);
+        }
+    }
+}
+
+#[test]
+fn a_step_that_was_told_to_end_can_do_so_although_nobody_reads() {
     let bench = Bench::new();
-    bench.pipeline(&format!(
-        "{}{}",
-        foreign("note=pids|flood=10485760", "nothing"),
-        part(
-            "finally",
-            "other/foreign",
-            "touch=last",
-            "changes = \"nothing\""
-        )
+    let mut running = bench.start(&part(
+        "step",
+        "deploy-db",
+        "await=15|flood=1048576|result=fail,no|exit=1",
+        "timeout = \"1h\"\ngrace = \"1h\"",
     ));
-    let mut running = Running::start(&mut bench.command(&["run", "p.toml"]));
-    bench.until_noted("pids");
-    running.signal(rustix::process::Signal::TERM);
-    bench.until("last");
-    // The result itself waits for its reader, and no longer for anything else.
-    until("the run has ended", || {
-        running.signal(rustix::process::Signal::TERM);
-        running.child.try_wait().unwrap().is_some()
-    });
+    let mut lines = BufReader::new(running.child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "awaiting 15"));
+    assert_eq!(ends_after_a_signal(running).signal(), Some(15));
+    let record = bench.record();
+    assert_eq!(record["steps"][0]["exit_code"], 1);
+    assert!(bench.log("01-deploy-db").len() > 1_048_576);
 }
 
 #[test]
