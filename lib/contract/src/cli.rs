@@ -8,6 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches as _, ValueEnum};
 
 use crate::Tool;
 use crate::class::exit_table;
+use crate::manual;
 
 /// How the result is written to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -138,8 +139,7 @@ fn text_asked_for<A: Args>(tool: &Tool, args: &[OsString]) -> Option<Vec<u8>> {
     }
     let mut text = Vec::new();
     if has("--man") {
-        let page = clap_mangen::Man::new(command::<A>(tool));
-        return page.render(&mut text).ok().map(|()| text);
+        return manual::page(command::<A>(tool)).ok();
     }
     let shell = clap_complete::Shell::from_str(value_of(&own, "--completions")?, false).ok()?;
     clap_complete::generate(shell, &mut command::<A>(tool), tool.name, &mut text);

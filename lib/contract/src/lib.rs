@@ -25,6 +25,7 @@ pub mod evidence;
 mod failure;
 mod github;
 mod log;
+mod manual;
 mod report;
 mod result;
 mod run;

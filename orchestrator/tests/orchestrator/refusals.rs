@@ -287,3 +287,36 @@ fn the_help_of_each_act_has_the_exit_codes() {
         done.exited(0).says("  124 ").says("  128+N ");
     }
 }
+
+#[test]
+fn the_one_manual_page_has_each_act_with_its_options() {
+    let bench = Bench::new();
+    let page = bench.finish(&mut bench.command(&["--man"]));
+    let page = page.exited(0).stdout.replace("\\-", "-");
+    let sections: Vec<&str> = page.split("\n.SH ").collect();
+    for act in ["run", "check", "list"] {
+        let title = format!("\"ORCHESTRATOR {}\"\n", act.to_uppercase());
+        let own = sections.iter().find(|section| section.starts_with(&title));
+        let own = own.unwrap_or_else(|| panic!("{act}: {page}"));
+        let help = bench.finish(&mut bench.command(&[act, "--help"]));
+        let options = help.stdout.split_whitespace();
+        let options = options.filter(|word| word.starts_with("--") && word.len() > 2);
+        let (mut all, mut of_the_act) = (0, Vec::new());
+        for option in options {
+            assert!(page.contains(option), "{act}: {option}: {page}");
+            all += 1;
+            if own.contains(option) {
+                of_the_act.push(option);
+            }
+        }
+        assert!(own.contains("PIPELINE") && all > of_the_act.len(), "{own}");
+        let expected: &[&str] = match act {
+            "run" => &["--config", "--junit"],
+            _ => &["--config"],
+        };
+        of_the_act.sort_unstable();
+        assert_eq!(of_the_act, expected);
+    }
+    // A page that it referred to would be one that nobody can write.
+    assert!(!page.contains("(1)"), "{page}");
+}
