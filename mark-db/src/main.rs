@@ -318,7 +318,8 @@ fn decide(wish: &Wish, found: &Found<'_>, report: &mut Report) {
         return;
     };
     report.held(&NAMED, environment);
-    if let Some(other) = &wish.claimed_by {
+    // A protected mark opens nothing, and the same relative path means another file in a job of its own.
+    if let Some(other) = wish.claimed_by.as_ref().filter(|_| !wish.protected) {
         report
             .broken(
                 &settings::TARGET_OWN,
