@@ -71,6 +71,10 @@ impl Classify for StatementError {
                 Some("see whether the server is up, and try again".to_owned())
             }
             (Class::Busy, _) => Some("try again once the lock is free".to_owned()),
+            (_, Some("25006")) => Some(
+                "let the role write here: default_transaction_read_only is on for it, the database or the server"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

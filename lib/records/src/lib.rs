@@ -86,6 +86,17 @@ impl Classify for Error {
                 "look at the table by hand; it was written by another version or by somebody else"
                     .into(),
             ),
+            _ if self.class() == Class::Busy => Some(
+                "another session keeps a lock on that table: try again once it has ended, or find it \
+                 in pg_locks; on SQLite close what has the file open"
+                    .into(),
+            ),
+            // No SQL of ours is wrong where the table is the one that we make.
+            Error::Sqlite { source, .. }
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) =>
+            {
+                Some("look at the table by hand; somebody else made it".into())
+            }
             _ if self.is_forbidden() => {
                 Some("grant the role USAGE on the schema and SELECT on its tables".into())
             }

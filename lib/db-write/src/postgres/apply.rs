@@ -203,19 +203,7 @@ impl PostgresWriter {
         if reach.ledger {
             conditions = conditions.after_rows(ledger);
         }
-        let written = self
-            .row_insert
-            .write(
-                &mut self.link.client,
-                &self.options,
-                migration,
-                &new,
-                &conditions,
-            )
-            .map_err(|error| self.stopped_or("write the ledger's row", error))?;
-        if !written {
-            return Err(self.why_not_written(&conditions));
-        }
+        self.write_row(migration, &new, &conditions)?;
         Ok(row_of(
             migration,
             &self.options,
@@ -223,6 +211,23 @@ impl PostgresWriter {
             applied_at,
             duration_ms,
         ))
+    }
+
+    /// Writes the migration's row, or says what kept it out.
+    pub(super) fn write_row(
+        &mut self,
+        migration: &Migration,
+        row: &NewRow<'_>,
+        conditions: &Conditions,
+    ) -> Result<(), Cause> {
+        let (client, options) = (&mut self.link.client, &self.options);
+        let written = self
+            .row_insert
+            .write(client, options, migration, row, conditions);
+        match written.map_err(|error| self.stopped_or("write the ledger's row", error))? {
+            true => Ok(()),
+            false => Err(self.why_not_written(conditions)),
+        }
     }
 
     /// Which of the conditions kept the row from being written.

@@ -87,20 +87,7 @@ impl PostgresWriter {
                 .in_transaction(id)
                 .under_mark(self.judged.as_ref())
                 .after_rows(ledger);
-            let written = self
-                .row_insert
-                .write(
-                    &mut self.link.client,
-                    &self.options,
-                    migration,
-                    &new,
-                    &conditions,
-                )
-                .map_err(|error| self.stopped_or("write the ledger's row", error))?;
-            match written {
-                true => Ok(()),
-                false => Err(self.why_not_written(&conditions)),
-            }
+            self.write_row(migration, &new, &conditions)
         });
         drop(cancellable);
         if let Err(cause) = noted {
