@@ -28,7 +28,8 @@ const LOCK_REMEDY: &str =
 /// What completes "cannot" where a file's own SQL failed.
 const FILE: &str = "apply the file";
 /// What the session has prepared, whatever prepared it: a trigger does without a word of the file.
-const PREPARED: &str = "SELECT from_sql, statement FROM pg_catalog.pg_prepared_statements";
+/// The function behind the view `pg_prepared_statements`, which is planned anew for each file.
+const PREPARED: &str = "SELECT from_sql, statement FROM pg_catalog.pg_prepared_statement()";
 pub(super) const DEALLOCATE: &str = "DEALLOCATE ALL; ";
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
