@@ -190,21 +190,21 @@ impl<'a> Deployment<'a> {
         format!("{applied}{not}")
     }
 
-    /// Records the schema as it is now, whether all migrations were applied or only some, if the
-    /// ledger is what this run wrote. Whether it was recorded.
+    /// Reads the ledger in full and says where it is not what this run wrote, then records the schema
+    /// as it is now, whether all migrations were applied or only some. Whether the record was changed.
     pub(crate) fn record_schema(
         &self,
         writer: &mut dyn Writer,
         resolved: &Resolved,
         report: &mut Report,
-    ) -> bool {
+    ) -> Changed {
         // In full, once: what the run has written is what is there.
         let ledger = match writer.ledger() {
             Ok(ledger) => ledger,
             Err(error) if is_about_what_is_there(&error) => {
                 let what = format!("it can't be read: {}", Failure::from(error).line());
                 self.distrust(&what, report);
-                return false;
+                return Changed::No;
             }
             // Each row was confirmed as it was written; that nobody answers now takes nothing back.
             Err(error) => return db_write::not_recorded(error, report),

@@ -80,13 +80,17 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
         if survey.record_is_stale() {
             run.change_began();
             let deployment = Deployment::new(&plan, &survey, run);
-            if deployment.record_schema(writer.as_mut(), &resolved, &mut report) {
-                report.changed(Changed::Yes).summary(format!(
-                    "nothing is pending, {applied} applied; recorded the schema, which the run \
-                     before did not come to"
-                ));
-            } else {
-                run.change_undone();
+            let changed = deployment.record_schema(writer.as_mut(), &resolved, &mut report);
+            report.changed(changed);
+            match changed {
+                Changed::Yes => {
+                    report.summary(format!(
+                        "nothing is pending, {applied} applied; recorded the schema, which the run \
+                         before did not come to"
+                    ));
+                }
+                Changed::No => run.change_undone(),
+                Changed::Unknown => {}
             }
         }
         return Ok(report);

@@ -121,7 +121,7 @@ fn mark_existing(wish: &Wish, resolved: &Resolved, run: &Run) -> Result<Report, 
     } else {
         writer.other_sessions()?
     };
-    // One that looks before it asks for the lock, as this one did.
+    // One that has the database open before it is refused the lock, which this one holds.
     if !others.is_empty() && others.iter().all(|other| other.starts_with(TOOL.name)) {
         return Err(Failure::new(
             Class::Busy,

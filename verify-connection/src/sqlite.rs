@@ -100,8 +100,13 @@ fn content(
         let quoted = name.replace('"', "\"\"");
         let ask = |sql: String| match connection.query_row(&sql, [], |row| row.get::<_, i64>(0)) {
             Ok(answer) => Ok(Some(answer)),
-            // Its module may be one that the application brings.
-            Err(_) if *is_virtual => Ok(None),
+            // Its module may be one that the application brings. Damage and an end of the time are none.
+            Err(error)
+                if *is_virtual
+                    && error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         };
         if question.rows && !content.has_rows {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{Check, Class, Failure, Report, Run};
+use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run};
 use migrations::{LedgerRow, Migration, RowState};
 use records::{LedgerName, Mark, Survey};
 use schema::{Schema, Scope};
@@ -203,13 +203,13 @@ pub const SCHEMA_RECORDED: Check = Check {
 };
 
 /// Reads the schema and records it for a state of the ledger. That it could not be recorded is a
-/// warning: what the run changed stands. Whether it was recorded.
+/// warning: what the run changed stands. Whether the record was changed.
 pub fn record_schema(
     writer: &mut dyn Writer,
     scope: &Scope,
     ledger_state: String,
     report: &mut Report,
-) -> bool {
+) -> Changed {
     let recorded = writer
         .read_schema(scope)
         .and_then(|schema| Ok(schema.to_json()?))
@@ -220,21 +220,27 @@ pub fn record_schema(
             })
         });
     match recorded {
-        Ok(()) => report.held(&SCHEMA_RECORDED, ""),
-        Err(error) => return not_recorded(error, report),
-    };
-    true
+        Ok(()) => {
+            report.held(&SCHEMA_RECORDED, "");
+            Changed::Yes
+        }
+        Err(error) => not_recorded(error, report),
+    }
 }
 
-/// Says that the schema was not recorded.
-pub fn not_recorded(error: Error, report: &mut Report) -> bool {
+/// Says that the schema was not recorded, or that it can't be told. Whether the record was changed.
+pub fn not_recorded(error: Error, report: &mut Report) -> Changed {
+    let changed = match error.class() {
+        Class::Partial => Changed::Unknown,
+        _ => Changed::No,
+    };
     let failure = Failure::from(error);
     let what = format!("{}; what was applied stands", failure.line());
     let finding = report.warned(&SCHEMA_RECORDED, "", what);
     if let Some(remedy) = failure.remedy {
         finding.remedy(remedy);
     }
-    false
+    changed
 }
 
 /// Connects for writing. Nothing is changed, created or locked by that.

@@ -258,10 +258,7 @@ impl<'a> ScratchSession<'a> {
         if migrations.iter().any(makes) {
             return Ok(());
         }
-        let create = format!(
-            "CREATE SCHEMA IF NOT EXISTS \"{}\"",
-            schema.replace('"', "\"\"")
-        );
+        let create = format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema));
         let made = self.link.client.batch_execute(&create);
         made.map_err(|error| failed("make the schema that the migrations run in", error))
     }
@@ -363,10 +360,14 @@ impl<'a> ScratchSession<'a> {
     }
 }
 
+/// A name in double quotes, its own doubled.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// The search_path that the files were applied in. `"$user"` there is the target's role, which need
 /// not be the scratch server's.
 fn search_path(resolved: &Resolved, found: &Found) -> Option<String> {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     if let Some(schema) = &resolved.settings.migrations.schema {
         return Some(quoted(schema));
     }

@@ -1,7 +1,6 @@
 //! One migration and its ledger row in one transaction on SQLite.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -13,6 +12,8 @@ use sql::Dialect;
 
 use super::census::{self, Census, OwnObjects};
 use super::foreign_keys::Violations;
+use super::pieces::{line_of, pieces};
+use super::reach::Reach;
 use super::tables::{self, NewRow};
 use super::{SqliteWriter, holders};
 use crate::error::{ledger_moved, sqlite_class, sqlite_code, sqlite_remedy, sqlite_words, stopped};
@@ -29,41 +30,6 @@ pub(super) struct Seen {
     /// The row that it wrote, the ledger's last.
     row: LedgerRow,
     violations: Violations,
-}
-
-/// What a file may do beside its statements' plain work. Looked for in the whole text: SQLite takes
-/// a string for a name too.
-pub(super) struct Reach {
-    /// It can leave something behind in the session: a pragma, a temporary object.
-    pub(super) session: bool,
-    /// It can write the schema table, and only by that take an index or a trigger from a table that
-    /// it does not name, or reach mark and ledger past the authorizer.
-    schema_table: bool,
-}
-
-impl Reach {
-    pub(super) fn of(migration: &Migration) -> Reach {
-        let text = migration.up.to_ascii_lowercase();
-        let has = |word| has_word(&text, word);
-        Reach {
-            session: has("pragma") || has("temp") || has("temporary"),
-            schema_table: has("writable_schema"),
-        }
-    }
-}
-
-/// Whether a text has a word, in whatever quotes and comments, but not as a part of another.
-fn has_word(text: &str, word: &str) -> bool {
-    let is_part = |byte: Option<&u8>| {
-        byte.is_some_and(|byte| {
-            byte.is_ascii_alphanumeric() || b"_$".contains(byte) || *byte >= 0x80
-        })
-    };
-    let bytes = text.as_bytes();
-    text.match_indices(word).any(|(at, _)| {
-        !is_part(at.checked_sub(1).and_then(|before| bytes.get(before)))
-            && !is_part(bytes.get(at + word.len()))
-    })
 }
 
 impl SqliteWriter {
@@ -447,81 +413,4 @@ fn exhaust(statement: &mut rusqlite::Statement<'_>) -> Result<(), rusqlite::Erro
     let mut rows = statement.raw_query();
     while rows.next()?.is_some() {}
     Ok(())
-}
-
-/// Up to this length a text is sent whole, without a parser's look at it.
-const WHOLE_MAX: usize = 16 * 1024;
-
-/// A long text in pieces of one statement, each up to where the next begins: SQLite copies all of
-/// what it is given for every statement, which takes quadratic time. Nothing is left out, and where
-/// a statement ends SQLite still says itself. What the parser can't read stays whole.
-fn pieces(sql: &str) -> Vec<Range<usize>> {
-    let whole = 0..sql.len();
-    if sql.len() <= WHOLE_MAX {
-        return vec![whole];
-    }
-    let script = sql::parse(Dialect::Sqlite, sql);
-    if !script.errors.is_empty() {
-        return vec![whole];
-    }
-    let starts = script
-        .statements
-        .iter()
-        .map(|statement| statement.range.start);
-    let mut pieces = Vec::with_capacity(script.statements.len());
-    let mut from = 0;
-    for start in starts.skip(1) {
-        pieces.push(from..start);
-        from = start;
-    }
-    pieces.push(from..sql.len());
-    pieces
-}
-
-/// The line of an error in the statement after `done` others, whose piece ends at `end`: of the
-/// token that SQLite names, else of the statement.
-fn line_of(migration: &Migration, end: usize, done: usize, error: &rusqlite::Error) -> Option<u32> {
-    let byte = match error {
-        // SQLite was sent what was left of the piece.
-        rusqlite::Error::SqlInputError { sql, offset, .. } => {
-            end.checked_sub(sql.len())? + usize::try_from(*offset).ok()?
-        }
-        _ => {
-            let script = sql::parse(Dialect::Sqlite, &migration.up);
-            script.statements.get(done)?.range.start
-        }
-    };
-    let before = migration.up.as_bytes().get(..byte)?;
-    let lines = before.iter().filter(|byte| **byte == b'\n').count();
-    Some(migration.up_line + u32::try_from(lines).ok()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::has_word;
-
-    #[test]
-    fn a_word_is_found_in_quotes_and_not_within_another() {
-        for text in [
-            "temp.t",
-            "create temp table",
-            "\"temp\"",
-            "'temp'",
-            "temp",
-            "/*temp*/",
-        ] {
-            assert!(has_word(text, "temp"), "{text}");
-        }
-        for text in [
-            "temperature",
-            "attempt",
-            "x_temp",
-            "temp1",
-            "témp",
-            "étemp",
-            "",
-        ] {
-            assert!(!has_word(text, "temp"), "{text}");
-        }
-    }
 }

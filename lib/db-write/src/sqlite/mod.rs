@@ -7,6 +7,8 @@ mod create;
 mod foreign_keys;
 mod holders;
 mod lock;
+mod pieces;
+mod reach;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +28,9 @@ use settings::SqliteTarget;
 
 use crate::error::{sqlite_class, stopped};
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
-use apply::{Reach, Seen};
+use apply::Seen;
 use lock::FileLock;
+use reach::Reach;
 use tables::NewRow;
 
 pub use create::create_sqlite;
