@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use db_write::{ApplyError, NewMark, Options, Stop, Writer};
+use db_write::{ApplyError, NewMark, NewSchema, Options, Stop, Writer};
 use migrations::Dialect;
 use tests::answer::Answer;
 use tests::postgres_server::Server;
@@ -275,6 +275,36 @@ fn the_guards_are_asked() {
 }
 
 /// A place whose second migration is dirty.
+#[test]
+fn a_row_that_is_kept_out_of_the_ledger_is_no_adoption() {
+    for place in Place::both_with_tables() {
+        let nothing = NewSchema {
+            document: "{}".to_owned(),
+            ledger_state: String::new(),
+        };
+        place.writer().adopt(&[], &nothing).unwrap();
+        let (record, keeps_out) = match place.database {
+            None => (
+                "lockstep_schema",
+                "CREATE TRIGGER t BEFORE INSERT ON lockstep_migrations WHEN new.position = 2 \
+                 BEGIN SELECT raise(ignore); END",
+            ),
+            Some(_) => (
+                "lockstep.schema",
+                "CREATE RULE r AS ON INSERT TO lockstep.migrations WHERE new.position = 2 \
+                 DO INSTEAD NOTHING",
+            ),
+        };
+        place.execute(&format!("DELETE FROM {record}; {keeps_out}"));
+        place
+            .run(&["--applied-through", "0002", "--because", "x"])
+            .is(1, "no")
+            .says("a row does not get into the ledger");
+        assert_eq!(place.ledger(), Vec::<String>::new());
+        assert_eq!(place.writer().survey().unwrap().recorded_state, None);
+    }
+}
+
 fn dirty(place: &Place) {
     place.mark("dev", false);
     place.file(

@@ -107,6 +107,16 @@ pub enum Error {
     Postgres(#[from] db_connect::StatementError),
 }
 
+/// A row was kept out of the ledger, in whose table nobody else should have put anything.
+pub(crate) fn kept_out(target: &str) -> Error {
+    Error::Unfit {
+        target: target.to_owned(),
+        why: "a row does not get into the ledger: a rule or a trigger of its table keeps it out"
+            .to_owned(),
+        remedy: "drop that rule or trigger, then run it again".to_owned(),
+    }
+}
+
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {

@@ -20,6 +20,7 @@ use records::{Mark, PostgresRecords, Survey};
 use schema::{Schema, Scope};
 use settings::PostgresTarget;
 
+use crate::error::kept_out;
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
 use conditions::Conditions;
 use rows::{NewRow, RowInsert};
@@ -231,7 +232,7 @@ impl Writer for PostgresWriter {
 
     fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error> {
         let applied_at = contract::now();
-        self.in_transaction(
+        let entered = self.in_transaction(
             "enter the rows",
             |transaction, options| {
                 tables::make_ledger(transaction, &options.ledger)?;
@@ -245,18 +246,23 @@ impl Writer for PostgresWriter {
                         duration_ms: 0,
                         because: Some(row.because),
                     };
-                    insert.write(
-                        transaction,
-                        options,
-                        row.migration,
-                        &new,
-                        &Conditions::default(),
-                    )?;
+                    let conditions = Conditions::default();
+                    let migration = row.migration;
+                    if !insert.write(transaction, options, migration, &new, &conditions)? {
+                        // The COMMIT that follows ends no transaction, and says so in a warning.
+                        transaction.batch_execute("ROLLBACK")?;
+                        return Ok(false);
+                    }
                 }
-                rows::insert_schema(transaction, options, schema)
+                rows::insert_schema(transaction, options, schema)?;
+                Ok(true)
             },
             |records| is_recorded(records, schema),
-        )
+        )?;
+        match entered {
+            true => Ok(()),
+            false => Err(kept_out(&self.target.database)),
+        }
     }
 
     fn resolve(&mut self, version: &str, to: Resolution, because: &str) -> Result<(), Error> {

@@ -26,7 +26,7 @@ use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
 use settings::SqliteTarget;
 
-use crate::error::{sqlite_class, stopped};
+use crate::error::{kept_out, sqlite_class, stopped};
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
 use apply::Seen;
 use lock::FileLock;
@@ -458,6 +458,13 @@ impl Writer for SqliteWriter {
                 }
             }
             tables::insert_schema(connection, options, schema)
+        })
+        .map_err(|error| match error {
+            Error::Sqlite {
+                source: rusqlite::Error::StatementChangedRows(0),
+                ..
+            } => kept_out(&self.path.display().to_string()),
+            error => error,
         })
     }
 
