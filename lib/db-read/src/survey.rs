@@ -1,4 +1,6 @@
-use records::{LedgerName, Place, PostgresRecords, RecordedSchema, SqliteRecords, Survey};
+use records::{
+    Accepted, LedgerName, Place, PostgresRecords, RecordedSchema, SqliteRecords, Survey,
+};
 use settings::Target;
 
 use crate::Session;
@@ -69,6 +71,18 @@ impl Session {
             Session::Sqlite(session) => {
                 SqliteRecords::new(session.connection(), ledger).recorded_schema()
             }
+        }
+    }
+
+    /// What was accepted by reviewed lines.
+    ///
+    /// # Errors
+    ///
+    /// The record can't be read.
+    pub fn accepted(&mut self, ledger: &LedgerName) -> Result<Vec<Accepted>, records::Error> {
+        match self {
+            Session::Postgres(session) => PostgresRecords::new(session.client(), ledger).accepted(),
+            Session::Sqlite(session) => SqliteRecords::new(session.connection(), ledger).accepted(),
         }
     }
 }

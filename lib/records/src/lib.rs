@@ -3,6 +3,7 @@
 //! Everything here reads on a connection that the caller opened. A table that does not exist is an
 //! answer; any other failure is an error, never "nothing there".
 
+mod accepted;
 mod foreign;
 mod ledger;
 mod mark;
@@ -11,6 +12,7 @@ mod place;
 mod survey;
 mod tables;
 
+pub use accepted::Accepted;
 pub use foreign::ForeignLedger;
 pub use ledger::RecordedSchema;
 pub use mark::Mark;

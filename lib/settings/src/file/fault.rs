@@ -101,7 +101,12 @@ fn in_table(place: Option<&Place>, whole: bool) -> String {
 fn place(table: &DeTable<'_>, offset: usize, path: &mut Vec<String>) -> Option<Place> {
     let holds = |span: std::ops::Range<usize>| span.contains(&offset) || span.start == offset;
     for (key, value) in table {
-        let name = key.get_ref().to_string();
+        let tables = inner_tables(value.get_ref());
+        let name = match value.get_ref() {
+            // As TOML writes it.
+            DeValue::Array(_) if !tables.is_empty() => format!("[{}]", key.get_ref()),
+            _ => key.get_ref().to_string(),
+        };
         if holds(key.span()) {
             return Some(Place {
                 table: path.join("."),
@@ -109,10 +114,9 @@ fn place(table: &DeTable<'_>, offset: usize, path: &mut Vec<String>) -> Option<P
             });
         }
         path.push(name.clone());
-        let inner = match value.get_ref() {
-            DeValue::Table(inner) => place(inner, offset, path),
-            _ => None,
-        };
+        let inner = tables
+            .into_iter()
+            .find_map(|inner| place(inner, offset, path));
         path.pop();
         if inner.is_some() {
             return inner;
@@ -125,6 +129,21 @@ fn place(table: &DeTable<'_>, offset: usize, path: &mut Vec<String>) -> Option<P
         }
     }
     None
+}
+
+/// A table, or the tables of an array.
+fn inner_tables<'t, 'v>(value: &'t DeValue<'v>) -> Vec<&'t DeTable<'v>> {
+    let of_item = |value: &'t DeValue<'v>| match value {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    };
+    match value {
+        DeValue::Array(items) => items
+            .iter()
+            .filter_map(|item| of_item(item.get_ref()))
+            .collect(),
+        value => of_item(value).into_iter().collect(),
+    }
 }
 
 /// After "unknown field ": `` `databse`, expected one of `database`, `protected` ``.

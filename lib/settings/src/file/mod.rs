@@ -1,6 +1,7 @@
 //! `lockstep.toml`, typed: every table of every program in one value, so that a mistyped key is an
 //! error in whichever program reads the file.
 
+mod accept;
 mod fault;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use accept::{Accept, Acceptable, is_digest};
 pub use fault::Fault;
 pub use values::{DatabaseSource, Version};
 pub use variable::{Condition, PathKind, VariableKind, VariableRule};
@@ -46,6 +48,9 @@ pub struct Settings {
     pub schema: SchemaSettings,
     /// What `verify-connection` demands of the server.
     pub connection: ConnectionSettings,
+    /// `[[accept]]`: what was found in a database and is excused.
+    #[serde(deserialize_with = "accept::lines")]
+    pub accept: Vec<Accept>,
 }
 
 /// `[environment]`
@@ -210,7 +215,11 @@ impl Settings {
             return Err(Fault::TooLarge);
         }
         let text = fault::text(bytes)?;
-        let settings = toml::from_str(text).map_err(|error| fault::explain(text, &error))?;
+        let mut settings: Settings =
+            toml::from_str(text).map_err(|error| fault::explain(text, &error))?;
+        for accept in &mut settings.accept {
+            accept.number(text);
+        }
         fault::refuse_passwords(text)?;
         Ok(settings)
     }

@@ -77,6 +77,12 @@ scratch = { env = "SCRATCH_URL" }
 min_version = "15.4"
 tls = true
 primary = true
+
+[[accept]]
+check = "adoption-proven"
+target = "1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"
+digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+because = "version 7 by the notes of the release"
 "#;
 
 #[test]
@@ -217,6 +223,103 @@ fn what_is_wrong_is_named_with_its_place() {
     ] {
         assert_eq!(fault(text), expected);
     }
+}
+
+const ACCEPT: &str = r#"
+[[accept]]
+check = "schema-as-recorded"
+target = "1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"
+digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+because = "the index was made by hand in the outage of May 3rd"
+"#;
+
+#[test]
+fn what_is_excused_is_read_with_its_line() {
+    let second = ACCEPT.replace("schema-as-recorded", "adoption-proven");
+    let settings = parse(&format!(
+        "# a\n{ACCEPT}{second}[migrations]\ndir = \"db\"\n"
+    ));
+    let [first, second] = &settings.accept[..] else {
+        panic!("{:?}", settings.accept);
+    };
+    assert_eq!(first.check, Acceptable::SchemaAsRecorded);
+    assert_eq!(first.target, "1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b");
+    assert!(is_digest(&first.digest), "{}", first.digest);
+    assert!(first.because.starts_with("the index was made"));
+    assert_eq!(second.check, Acceptable::AdoptionProven);
+    assert_eq!((first.line, second.line), (3, 9));
+}
+
+#[test]
+fn what_can_not_be_an_exception_is_refused_with_its_place() {
+    for (from, to, expected) in [
+        (
+            "schema-as-recorded",
+            "schema-as-recorde",
+            "line 3, column 9: unknown check in [[accept]]: \"schema-as-recorde\"; did you mean \
+             \"schema-as-recorded\"?",
+        ),
+        (
+            "schema-as-recorded",
+            "database-marked",
+            "line 3, column 9: check in [[accept]] must be one of adoption-proven, \
+             schema-as-recorded",
+        ),
+        (
+            "because",
+            "becuase",
+            "line 6, column 1: unknown key \"becuase\" in [[accept]]; did you mean \"because\"?",
+        ),
+        (
+            "because = \"the index was made by hand in the outage of May 3rd\"",
+            "because = \" \"",
+            "line 6, column 11: because in [[accept]]: it is empty; say why what was found is right",
+        ),
+        (
+            "because = \"the index was made by hand in the outage of May 3rd\"",
+            "",
+            "line 2, column 1: because is missing in [[accept]]",
+        ),
+        (
+            "sha256:01",
+            "01",
+            "line 5, column 10: digest in [[accept]]: a digest is sha256: and 64 hexadecimal \
+             digits in lower case, as the finding prints it",
+        ),
+        (
+            "sha256:0123",
+            "sha256:012",
+            "line 5, column 10: digest in [[accept]]: a digest is sha256: and 64 hexadecimal \
+             digits in lower case, as the finding prints it",
+        ),
+        (
+            "sha256:0123456789abcdef",
+            "sha256:0123456789ABCDEF",
+            "line 5, column 10: digest in [[accept]]: a digest is sha256: and 64 hexadecimal \
+             digits in lower case, as the finding prints it",
+        ),
+        (
+            "1b4e28ba-",
+            "production",
+            "line 4, column 10: target in [[accept]]: the UUID of the database's mark belongs \
+             here, as the finding prints it",
+        ),
+        (
+            "[[accept]]",
+            "[accept]",
+            "line 2, column 1: accept must be an array, and is a table",
+        ),
+    ] {
+        assert!(ACCEPT.contains(from), "{from}");
+        assert_eq!(fault(&ACCEPT.replacen(from, to, 1)), expected);
+    }
+    let twice = fault(&format!("{ACCEPT}{ACCEPT}"));
+    assert!(
+        twice.ends_with("two entries say the same; delete one"),
+        "{twice}"
+    );
+    let otherwise = ACCEPT.replace("May 3rd", "June 9th");
+    assert_eq!(parse(&format!("{ACCEPT}{otherwise}")).accept.len(), 2);
 }
 
 #[test]
