@@ -345,6 +345,7 @@ fn describe(manifest: &Manifest, path: &Path, report: &mut Report) {
         .fact("raw_bytes", content.database.raw_size)
         .fact("stored_bytes", artefact.map(|file| file.size))
         .fact("sha256", artefact.map(|file| &file.sha256))
+        .fact("manifest_sha256", manifest.sha256())
         .fact("digest_scheme", &content.digest_scheme)
         .fact("engine_version", &content.engine.version)
         .fact("source_held_ms", content.source_held_ms)

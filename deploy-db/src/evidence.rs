@@ -1,14 +1,16 @@
 //! What a deployment demands of the evidence chain before it touches a protected database.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
 use contract::evidence::Line;
 use contract::{Check, Failure, Report, Run};
+use db_write::Stop;
 use jiff::Timestamp;
 use plan::Plan;
 use serde_json::Value;
-use snapshots::Manifest;
+use snapshots::verify::{self, Known};
 
 /// The plan was verified.
 pub(crate) const PLAN_VERIFIED: Check = Check {
@@ -20,9 +22,13 @@ pub(crate) const PLAN_VERIFIED: Check = Check {
 /// A snapshot was taken.
 pub(crate) const SNAPSHOT_TAKEN: Check = Check {
     id: "snapshot-taken",
-    holds: "backup-snapshot passed for this target at this state of the ledger, recently enough",
+    holds: "backup-snapshot passed for this target at this state of the ledger, recently enough, \
+            and its files are as it wrote them",
     remedy: "run backup-snapshot with the same --evidence folder first",
 };
+
+/// The fact that says how it was looked at whether the snapshot's files are as they were written.
+const SNAPSHOT_CHECKED: &str = "snapshot_checked";
 
 /// How old a snapshot may be where `[backup] max_age` says nothing.
 const MAX_AGE_DEFAULT: Duration = Duration::from_secs(3600);
@@ -35,13 +41,20 @@ pub(crate) fn read(run: &Run) -> Result<Option<Vec<Line>>, Failure> {
     }
 }
 
-/// Reports whether the chain holds what a protected database demands.
+/// Reports whether the chain holds what a protected database demands. The snapshot's files are read
+/// where nothing else refuses the deployment; `stop` is heard meanwhile.
+///
+/// # Errors
+///
+/// When a signal asked for an end.
 pub(crate) fn demand(
     chain: Option<&[Line]>,
     plan: &Plan,
     max_age: Option<Duration>,
+    run: &Run,
+    stop: &Stop,
     report: &mut Report,
-) {
+) -> Result<(), Failure> {
     let Some(chain) = chain else {
         let remedy = "name the folder of verify-migrations and backup-snapshot with --evidence \
                       or LOCKSTEP_EVIDENCE";
@@ -50,12 +63,21 @@ pub(crate) fn demand(
                 .broken(check, "evidence", "no evidence folder was named")
                 .remedy(remedy);
         }
-        return;
+        return Ok(());
     };
     let changed = last_change(chain, &plan.identity);
     verified(chain, changed, plan, report);
     let max_age = max_age.unwrap_or(MAX_AGE_DEFAULT);
-    snapshot(chain, changed, plan, max_age, contract::timestamp(), report);
+    let taken = snapshot(chain, changed, plan, max_age, contract::timestamp(), report);
+    match taken {
+        None => Ok(()),
+        Some(taken) if run.refuses(report) => {
+            let message = "its files are not read: the deployment is refused anyway";
+            report.skipped(&SNAPSHOT_TAKEN, id(taken), message);
+            Ok(())
+        }
+        Some(taken) => whole(taken, plan, run, stop, report),
+    }
 }
 
 /// The last line of a run that changed this target's rows or migrations, or may have: what was
@@ -119,14 +141,15 @@ fn verified(chain: &[Line], changed: Option<usize>, plan: &Plan, report: &mut Re
     }
 }
 
-fn snapshot(
-    chain: &[Line],
+/// The run that took a snapshot that fits, as far as the chain tells.
+fn snapshot<'a>(
+    chain: &'a [Line],
     changed: Option<usize>,
     plan: &Plan,
     max_age: Duration,
     now: Timestamp,
     report: &mut Report,
-) {
+) -> Option<&'a Line> {
     let taken = |line: &Line| passed(line, "backup-snapshot");
     let of_this = |line: &Line| taken(line) && identity(line) == Some(&plan.identity);
     let Some(at) = chain.iter().rposition(of_this) else {
@@ -145,7 +168,7 @@ fn snapshot(
                 .expected(&plan.identity)
                 .actual(identity(other).unwrap_or("none")),
         };
-        return;
+        return None;
     };
     let last = &chain[at];
     let facts = &last.value["facts"];
@@ -159,11 +182,11 @@ fn snapshot(
             )
             .expected(&plan.ledger_state)
             .actual(text(&facts["ledger_state"]));
-        return;
+        return None;
     }
     if let Some(why) = outdated(chain, changed, at) {
         report.broken(&SNAPSHOT_TAKEN, id, why);
-        return;
+        return None;
     }
     let completed: Option<Timestamp> = facts["completed_at"]
         .as_str()
@@ -177,7 +200,7 @@ fn snapshot(
             id,
             "its time of completion is not in the past",
         );
-        return;
+        return None;
     };
     if age > max_age {
         report.broken(
@@ -189,18 +212,9 @@ fn snapshot(
                 max_age.as_secs()
             ),
         );
-        return;
+        return None;
     }
-    let path = facts["path"].as_str().unwrap_or_default();
-    if !stored_elsewhere(last)
-        && let Err(why) = is_there(Path::new(path), &id, plan)
-    {
-        report
-            .broken(&SNAPSHOT_TAKEN, id, why)
-            .remedy("take a new one, on storage that nobody clears");
-        return;
-    }
-    report.held(&SNAPSHOT_TAKEN, id);
+    Some(last)
 }
 
 /// Whether the run that took the snapshot also stored it where this machine need not see it.
@@ -212,32 +226,74 @@ fn stored_elsewhere(line: &Line) -> bool {
         .any(|finding| finding["check"] == "stored-elsewhere" && finding["status"] == "pass")
 }
 
-/// Whether the folder still holds this snapshot, as far as names and sizes tell; that its bytes are
-/// what they were, the run that took it has read back.
-fn is_there(folder: &Path, id: &str, plan: &Plan) -> Result<(), String> {
-    let manifest = Manifest::read(folder)
-        .map_err(|error| format!("it is not at {} any more: {error}", folder.display()))?;
-    if manifest.id != id
-        || manifest.target_identity != plan.identity
-        || manifest.ledger_state != plan.ledger_state
-    {
-        return Err(format!("what is at {} is another one", folder.display()));
-    }
-    for file in &manifest.content.files {
-        let path = folder.join(&file.path);
-        match std::fs::metadata(&path).map(|meta| meta.len()) {
-            Ok(size) if size == file.size => {}
-            Ok(size) => {
-                return Err(format!(
-                    "{} has {size} bytes, its manifest says {}",
-                    path.display(),
-                    file.size
-                ));
-            }
-            Err(error) => return Err(format!("{} is not there: {error}", path.display())),
+/// Whether the snapshot's folder still holds what was written to it: each byte of it, wherever it
+/// can be read. A copy that was stored elsewhere stands in for a folder that is not here, not for
+/// one that was damaged: who knows which of the two was copied.
+fn whole(
+    taken: &Line,
+    plan: &Plan,
+    run: &Run,
+    stop: &Stop,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let facts = &taken.value["facts"];
+    let id = id(taken);
+    let folder = Path::new(facts["path"].as_str().unwrap_or_default());
+    if let Err(error) = std::fs::read_dir(folder) {
+        if stored_elsewhere(taken) {
+            report.held(&SNAPSHOT_TAKEN, id);
+            report.fact(SNAPSHOT_CHECKED, "stored elsewhere, not readable here");
+        } else {
+            lost(
+                &id,
+                format!("it is not at {}: {error}", folder.display()),
+                report,
+            );
         }
+        return Ok(());
     }
+    let known = Known {
+        manifest_sha256: facts["manifest_sha256"].as_str(),
+        database_sha256: facts["sha256"].as_str(),
+    };
+    let progress = RefCell::new(run.progress("read the snapshot"));
+    let read = verify::hashed(
+        folder,
+        known,
+        &|_, done, total| progress.borrow_mut().at(done, total.unwrap_or(0)),
+        &|| stop.asked(),
+    );
+    drop(progress);
+    let why = match read {
+        Err(snapshots::Error::ReadStopped) => {
+            let act = "read the snapshot to its end";
+            return Err(db_write::Error::Stopped { act }.into());
+        }
+        Err(error) => match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        },
+        Ok(manifest)
+            if manifest.id != id
+                || manifest.target_identity != plan.identity
+                || manifest.ledger_state != plan.ledger_state =>
+        {
+            format!("what is at {} is another one", folder.display())
+        }
+        Ok(_) => {
+            report.held(&SNAPSHOT_TAKEN, id);
+            report.fact(SNAPSHOT_CHECKED, "hashed");
+            return Ok(());
+        }
+    };
+    lost(&id, why, report);
     Ok(())
+}
+
+fn lost(id: &str, why: String, report: &mut Report) {
+    report
+        .broken(&SNAPSHOT_TAKEN, id, why)
+        .remedy("backup-snapshot takes a new one; let it lie where nobody clears or edits files");
 }
 
 /// The target that a result is about.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::ValueParser;
 use contract::{Changed, Check, Failure, Report, Run, Tool};
-use db_write::{NewMark, Options};
+use db_write::{NewMark, Options, Stop};
 use guards::Action;
 use migrations::Dialect;
 use plan::Plan;
@@ -61,14 +61,16 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
     let mut report = Report::default();
     settings::report(&resolved.warnings, &mut report);
     let dialect = plan::dialect(&resolved.target);
-    let mut writer = db_write::open(&resolved.target, options(args, &resolved, run)?)?;
+    let options = options(args, &resolved, run)?;
+    let stop = options.stop.clone();
+    let mut writer = db_write::open(&resolved.target, options)?;
     writer.lock(args.wait_lock, &mut |text| run.say(text))?;
     let survey = writer.survey()?;
     if survey.mark.is_some() {
         run.target_identity(&survey.identity());
     }
     let plan = plan::make(&resolved.settings, dialect, &survey)?;
-    refuse(&resolved, dialect, &survey, &plan, run, &mut report)?;
+    refuse(&resolved, dialect, &survey, &plan, run, &stop, &mut report)?;
     plan.facts(&mut report);
     if run.refuses(&report) {
         report.summary("refused; nothing was changed");
@@ -136,6 +138,7 @@ fn refuse(
     survey: &Survey,
     plan: &Plan,
     run: &Run,
+    stop: &Stop,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let chain = evidence::read(run)?;
@@ -146,7 +149,7 @@ fn refuse(
     let protected = survey.mark.as_ref().is_some_and(|mark| mark.protected);
     if protected && !plan.state.pending.is_empty() {
         let max_age = resolved.settings.backup.max_age;
-        evidence::demand(chain.as_deref(), plan, max_age, report);
+        evidence::demand(chain.as_deref(), plan, max_age, run, stop, report)?;
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! What a protected database demands of the evidence, before it is touched.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use contract::evidence::Evidence;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
-use crate::place::Place;
+use crate::place::{Place, until};
 use tests::answer::Answer;
 
 const CI: [(&str, &str); 2] = [("CI", "true"), ("LOCKSTEP_ENV", "production")];
@@ -72,8 +74,8 @@ impl Protected {
             "engine": { "kind": "sqlite", "version": "3", "encoding": "UTF-8" },
             "database": { "file": "db.zst", "format": "sqlite", "raw_size": 9 },
             "files": [
-                { "path": "db.zst", "size": 4, "sha256": "" },
-                { "path": "files/app.toml", "size": 5, "sha256": "" },
+                { "path": "db.zst", "size": 4, "sha256": sha256("rows") },
+                { "path": "files/app.toml", "size": 5, "sha256": sha256("a = 1") },
             ],
         }))
         .unwrap();
@@ -84,6 +86,7 @@ impl Protected {
             "facts": {
                 "snapshot": "s", "ledger_state": plan.ledger_state,
                 "completed_at": completed.to_string(), "tables": 0, "path": folder,
+                "sha256": sha256("rows"), "manifest_sha256": manifest.sha256(),
             },
         })
     }
@@ -95,11 +98,18 @@ impl Protected {
     }
 
     #[track_caller]
-    fn refused(&self, message: &str) {
+    fn refused(&self, message: &str) -> Answer {
         let before = self.place.state();
-        self.deploy().is(1, "no").says(message);
+        let answer = self.deploy();
+        answer.is(1, "no").says(message);
         assert_eq!(self.place.state(), before);
+        answer
     }
+}
+
+fn sha256(text: &str) -> String {
+    let digest = sha2::Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
@@ -109,11 +119,14 @@ fn a_snapshot_that_is_gone_is_none_unless_it_was_stored_elsewhere() {
         let snapshot = protected.snapshot(60);
         protected.append(&snapshot);
         std::fs::remove_dir_all(protected.place.path("snapshot")).unwrap();
-        protected.refused("any more");
+        protected.refused("it is not at ");
         let mut elsewhere = snapshot;
         elsewhere["findings"] = json!([{ "check": "stored-elsewhere", "status": "pass" }]);
         protected.append(&elsewhere);
-        protected.deploy().is(0, "yes");
+        let ran = protected.deploy();
+        ran.is(0, "yes");
+        let checked = &ran.json["facts"]["snapshot_checked"];
+        assert_eq!(checked, "stored elsewhere, not readable here");
     }
 }
 
@@ -125,25 +138,110 @@ fn a_snapshot_without_its_files_is_none() {
         protected.append(&snapshot);
         let folder = protected.place.path("snapshot");
         std::fs::write(folder.join("db.zst"), "ro").unwrap();
-        protected.refused("db.zst has 2 bytes, its manifest says 4");
+        protected.refused("it has 2 bytes, the manifest says 4");
         std::fs::remove_file(folder.join("db.zst")).unwrap();
-        protected.refused("db.zst is not there");
+        protected.refused("cannot read");
+        std::fs::write(folder.join("db.zst"), "Rows").unwrap();
+        let ran = protected.refused("its SHA-256 is not the manifest's");
+        assert_eq!(ran.json["facts"]["snapshot_checked"], Value::Null);
+        // Nobody waits for somebody to write into it.
+        std::fs::remove_file(folder.join("db.zst")).unwrap();
+        let pipe = std::process::Command::new("mkfifo")
+            .arg(folder.join("db.zst"))
+            .status();
+        assert!(pipe.unwrap().success());
+        protected.refused("it is not a plain file");
+        std::fs::remove_file(folder.join("db.zst")).unwrap();
         std::fs::write(folder.join("db.zst"), "rows").unwrap();
-        // A manifest that was written by hand.
-        let manifest = folder.join("manifest.json");
-        let whole = std::fs::read_to_string(&manifest).unwrap();
-        std::fs::write(&manifest, whole.replace("\"size\": 4", "\"size\": 5")).unwrap();
-        protected.refused("any more");
+        std::fs::write(folder.join("more"), "").unwrap();
+        protected.refused("the manifest does not name it");
+        // A copy elsewhere may be one of what was damaged.
+        let mut elsewhere = snapshot.clone();
+        elsewhere["findings"] = json!([{ "check": "stored-elsewhere", "status": "pass" }]);
+        protected.append(&elsewhere);
+        protected.refused("the manifest does not name it");
+        std::fs::remove_file(folder.join("more")).unwrap();
+        let ran = protected.deploy();
+        ran.is(0, "yes");
+        assert_eq!(ran.json["facts"]["snapshot_checked"], "hashed");
+    }
+}
+
+#[test]
+fn a_manifest_that_was_edited_is_seen() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        let snapshot = protected.snapshot(60);
+        protected.append(&snapshot);
+        let folder = protected.place.path("snapshot");
+        let path = folder.join("manifest.json");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, whole.replace("\"raw_size\": 9", "\"raw_size\": 8")).unwrap();
+        protected.refused("does not fit its own checksum");
+        // By somebody who made the checksum anew, and the file as well.
+        let manifest: snapshots::Manifest = serde_json::from_str(&whole).unwrap();
+        let mut forged = manifest.clone();
+        forged.content.files[0].sha256 = sha256("Rows");
+        std::fs::write(&path, forged.to_bytes()).unwrap();
+        std::fs::write(folder.join("db.zst"), "Rows").unwrap();
+        protected.refused("it is not the one that was written");
+        // The line of a release that did not note the manifest's hash yet.
+        let mut older = snapshot.clone();
+        older["facts"]
+            .as_object_mut()
+            .unwrap()
+            .remove("manifest_sha256");
+        protected.append(&older);
+        protected.refused("it names another database file than was written");
+        std::fs::write(folder.join("db.zst"), "rows").unwrap();
         // One of another target, or of another state of the ledger, under the same name.
-        let written = snapshots::Manifest {
+        let another = snapshots::Manifest {
             target_identity: "another".to_owned(),
-            ..serde_json::from_str(&whole).unwrap()
+            ..manifest
         };
-        std::fs::remove_file(&manifest).unwrap();
-        written.write(&folder).unwrap();
+        std::fs::write(&path, another.to_bytes()).unwrap();
         protected.refused("is another one");
-        std::fs::write(&manifest, &whole).unwrap();
+        std::fs::write(&path, &whole).unwrap();
         protected.deploy().is(0, "yes");
+    }
+}
+
+#[test]
+fn a_signal_is_heard_while_the_snapshot_is_read() {
+    for protected in Protected::both() {
+        protected.append(&protected.verified());
+        let mut snapshot = protected.snapshot(60);
+        let folder = protected.place.path("snapshot");
+        let path = folder.join("manifest.json");
+        // It takes no room on the disk, and longer to read than anybody waits.
+        let long = 1 << 40;
+        let file = std::fs::File::create(folder.join("db.zst")).unwrap();
+        file.set_len(long).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut manifest: snapshots::Manifest = serde_json::from_str(&text).unwrap();
+        manifest.content.files[0].size = long;
+        std::fs::write(&path, manifest.to_bytes()).unwrap();
+        snapshot["facts"]["manifest_sha256"] = json!(manifest.sha256());
+        protected.append(&snapshot);
+        let before = protected.place.state();
+        let mut command = protected.place.command();
+        command.envs(CI).arg("--evidence").arg(&protected.evidence);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let reads = folder.join("db.zst");
+        until("the reading", || {
+            let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+            let mut open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
+            open.any(|path| path == reads)
+        });
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&child),
+            rustix::process::Signal::TERM,
+        )
+        .unwrap();
+        let ran = Answer::from_child(child);
+        ran.is(1, "no").says("stopped by a signal");
+        assert_eq!(protected.place.state(), before);
     }
 }
 

@@ -75,6 +75,9 @@ pub enum Error {
     #[error("cannot take the snapshot: ended by a signal; nothing was published")]
     Stopped,
 
+    #[error("cannot read the snapshot to its end: stopped by a signal")]
+    ReadStopped,
+
     #[error("cannot read the source database: {act}")]
     SourceSqlite {
         act: &'static str,
@@ -205,6 +208,7 @@ impl Error {
         }
         match self {
             Error::Stopped
+            | Error::ReadStopped
             | Error::NoSpace { .. }
             | Error::NoRight { .. }
             | Error::RowSecurity { .. }

@@ -4,15 +4,14 @@
 //! line, as in PostgreSQL's `backup_manifest`: `head -n -2 manifest.json | sha256sum` prints it.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::fp1::Sum;
-use crate::publish::new_file;
+use crate::publish::{new_file, open_plain};
 
 /// The id of the format. A reader refuses any other.
 pub const FORMAT: &str = "lockstep-snapshot/1";
@@ -291,33 +290,51 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`]; [`Error::Manifest`] when it is damaged or of another format;
-    /// [`Error::ManifestJson`].
+    /// [`Error::Read`]; [`Error::Damaged`] when it is no plain file; [`Error::Manifest`] when it is
+    /// damaged or of another format; [`Error::ManifestJson`].
     pub fn read(folder: &Path) -> Result<Manifest, Error> {
-        let path = folder.join(FILE_NAME);
-        let bytes = fs::read(&path).map_err(Error::read(&path))?;
-        let wrong = |found: &str| Error::Manifest {
-            path: path.clone(),
-            found: found.to_owned(),
-        };
-        let (body, checksum) = split_checksum(&bytes).ok_or_else(|| wrong("its end is missing"))?;
-        if crate::sha256_hex(body) != checksum {
-            return Err(wrong("its content does not fit its own checksum"));
-        }
-        #[derive(Deserialize)]
-        struct Format {
-            format: String,
-        }
-        let json = |source| Error::ManifestJson {
-            path: path.clone(),
-            source,
-        };
-        let Format { format } = serde_json::from_slice(&bytes).map_err(json)?;
-        if format != FORMAT {
-            return Err(wrong(&format!("its format is {format}, not {FORMAT}")));
-        }
-        serde_json::from_slice(&bytes).map_err(json)
+        Manifest::read_hashed(folder).map(|(manifest, _)| manifest)
     }
+
+    /// As [`Manifest::read`], with the SHA-256 of the whole file, as `sha256sum` prints it.
+    pub(crate) fn read_hashed(folder: &Path) -> Result<(Manifest, String), Error> {
+        let path = folder.join(FILE_NAME);
+        let mut bytes = Vec::new();
+        open_plain(&path)?
+            .read_to_end(&mut bytes)
+            .map_err(Error::read(&path))?;
+        Ok((parse(&path, &bytes)?, crate::sha256_hex(&bytes)))
+    }
+
+    /// SHA-256 of the file that [`Manifest::write`] writes, as `sha256sum` prints it. Who keeps it
+    /// elsewhere sees an edit that brought the checksum inside along.
+    pub fn sha256(&self) -> String {
+        crate::sha256_hex(&self.to_bytes())
+    }
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Manifest, Error> {
+    let wrong = |found: &str| Error::Manifest {
+        path: path.to_owned(),
+        found: found.to_owned(),
+    };
+    let (body, checksum) = split_checksum(bytes).ok_or_else(|| wrong("its end is missing"))?;
+    if crate::sha256_hex(body) != checksum {
+        return Err(wrong("its content does not fit its own checksum"));
+    }
+    #[derive(Deserialize)]
+    struct Format {
+        format: String,
+    }
+    let json = |source| Error::ManifestJson {
+        path: path.to_owned(),
+        source,
+    };
+    let Format { format } = serde_json::from_slice(bytes).map_err(json)?;
+    if format != FORMAT {
+        return Err(wrong(&format!("its format is {format}, not {FORMAT}")));
+    }
+    serde_json::from_slice(bytes).map_err(json)
 }
 
 /// The bytes before the checksum's line, and the checksum.

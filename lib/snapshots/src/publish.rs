@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 
 use crate::error::Error;
 
@@ -52,8 +53,7 @@ impl Partial {
         // A file system without locks (some network mounts) still takes snapshots; there `sweep`
         // can't get a lock either and removes nothing.
         let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive);
-        if locked.is_err_and(|error| error == rustix::io::Errno::WOULDBLOCK) || !is_at(&lock, &path)
-        {
+        if locked.is_err_and(|error| error == Errno::WOULDBLOCK) || !is_at(&lock, &path) {
             let taken = io::Error::other("another run is removing it");
             return Err(Error::create(&path)(taken));
         }
@@ -252,6 +252,30 @@ pub(crate) fn new_file(path: &Path) -> Result<File, Error> {
         .mode(0o600)
         .open(path)
         .map_err(Error::create(path))
+}
+
+/// Opens a file of a snapshot to read it: a plain file, as it was written. A pipe in its place would
+/// wait for a writer, and what a link leads to is another's.
+pub(crate) fn open_plain(path: &Path) -> Result<File, Error> {
+    let odd = || Error::Damaged {
+        path: path.to_owned(),
+        found: "it is not a plain file".to_owned(),
+    };
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path);
+    let file = match file {
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => return Err(odd()),
+        // What a socket answers.
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => return Err(odd()),
+        file => file.map_err(Error::read(path))?,
+    };
+    if !file.metadata().map_err(Error::read(path))?.is_file() {
+        return Err(odd());
+    }
+    Ok(file)
 }
 
 fn sync_folders(folder: &Path) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Reading a snapshot back: is it what its manifest says?
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use crate::compressed::read_frame;
 use crate::error::Error;
 use crate::manifest::{self, Content, Manifest};
 use crate::progress::{Phase, Progress};
+use crate::publish::open_plain;
 
 /// Reads every file of the snapshot in `folder`: the manifest fits its own checksum, each file its
 /// size and SHA-256, the decompressed database its own; and no file is there that the manifest
@@ -19,13 +20,16 @@ use crate::progress::{Phase, Progress};
 ///
 /// Those of [`Manifest::read`]; [`Error::Read`]; [`Error::Damaged`] with what does not fit.
 pub fn snapshot(folder: &Path, progress: Progress<'_>) -> Result<Manifest, Error> {
-    files(folder, &mut |path, file, content| {
+    let manifest = Manifest::read(folder)?;
+    files(folder, &manifest.content, &mut |path, file| {
+        let content = &manifest.content;
         if file.path == content.database.file {
             database(path, &content.database, progress)
         } else {
-            plain(path)
+            plain(path, &mut |_| Ok(()))
         }
-    })
+    })?;
+    Ok(manifest)
 }
 
 /// As [`snapshot`], but of the database file the size alone is asked for: its content was read back
@@ -35,36 +39,78 @@ pub fn snapshot(folder: &Path, progress: Progress<'_>) -> Result<Manifest, Error
 ///
 /// Those of [`snapshot`].
 pub fn written(folder: &Path) -> Result<Manifest, Error> {
-    files(folder, &mut |path, file, content| {
-        if file.path == content.database.file {
-            let size = fs::metadata(path).map_err(Error::read(path))?.len();
-            Ok((size, file.sha256.clone()))
+    let manifest = Manifest::read(folder)?;
+    files(folder, &manifest.content, &mut |path, file| {
+        if file.path == manifest.content.database.file {
+            Ok(file.sha256.clone())
         } else {
-            plain(path)
+            plain(path, &mut |_| Ok(()))
         }
-    })
+    })?;
+    Ok(manifest)
 }
 
-type Read<'a> = dyn FnMut(&Path, &manifest::File, &Content) -> Result<(u64, String), Error> + 'a;
+/// What is known of a snapshot from elsewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// SHA-256 of the manifest's whole file, see [`Manifest::sha256`].
+    pub manifest_sha256: Option<&'a str>,
+    /// SHA-256 of the database file.
+    pub database_sha256: Option<&'a str>,
+}
 
-/// Holds what `read` finds of each file, its size and SHA-256, against the manifest.
-fn files(folder: &Path, read: &mut Read<'_>) -> Result<Manifest, Error> {
-    let manifest = Manifest::read(folder)?;
+/// As [`snapshot`], but nothing is decompressed: the files are hashed as they lie there. What is
+/// `known` from elsewhere has to fit too, which an edited manifest would not. Ends early where
+/// `asked` says that somebody wants an end.
+///
+/// # Errors
+///
+/// Those of [`snapshot`]; [`Error::ReadStopped`].
+pub fn hashed(
+    folder: &Path,
+    known: Known<'_>,
+    progress: Progress<'_>,
+    asked: &dyn Fn() -> bool,
+) -> Result<Manifest, Error> {
+    let (manifest, sha256) = Manifest::read_hashed(folder)?;
     let content = &manifest.content;
-    for file in &content.files {
-        let path = folder.join(&file.path);
-        if !stays_inside(&file.path) {
-            return Err(damaged(&path, "its path leads out of the snapshot"));
-        }
-        let (size, sha256) = read(&path, file, content)?;
-        if size != file.size {
-            let found = format!("it has {size} bytes, the manifest says {}", file.size);
-            return Err(damaged(&path, &found));
-        }
-        if sha256 != file.sha256 {
-            return Err(damaged(&path, "its SHA-256 is not the manifest's"));
-        }
+    if known.manifest_sha256.is_some_and(|known| known != sha256) {
+        let path = folder.join(manifest::FILE_NAME);
+        return Err(damaged(&path, "it is not the one that was written"));
     }
+    let database = content
+        .files
+        .iter()
+        .find(|file| file.path == content.database.file);
+    if let (Some(known), Some(database)) = (known.database_sha256, database)
+        && known != database.sha256
+    {
+        let path = folder.join(manifest::FILE_NAME);
+        return Err(damaged(
+            &path,
+            "it names another database file than was written",
+        ));
+    }
+    let total = content.files.iter().map(|file| file.size).sum();
+    let mut done = 0;
+    files(folder, content, &mut |path, _| {
+        plain(path, &mut |count| {
+            done += count;
+            progress(Phase::Verify, done, Some(total));
+            if asked() {
+                return Err(Error::ReadStopped);
+            }
+            Ok(())
+        })
+    })?;
+    Ok(manifest)
+}
+
+type Sha256Of<'a> = dyn FnMut(&Path, &manifest::File) -> Result<String, Error> + 'a;
+
+/// Holds what is in the folder against the manifest: first what is there and how long it is, which
+/// is known at once, then what `sha256_of` finds of each file.
+fn files(folder: &Path, content: &Content, sha256_of: &mut Sha256Of<'_>) -> Result<(), Error> {
     if !content
         .files
         .iter()
@@ -72,31 +118,42 @@ fn files(folder: &Path, read: &mut Read<'_>) -> Result<Manifest, Error> {
     {
         return Err(damaged(folder, "the manifest names no database file"));
     }
-    for found in files_below(folder, folder)? {
-        let named = found == manifest::FILE_NAME || content.files.iter().any(|f| f.path == found);
-        if !named {
-            return Err(damaged(
-                &folder.join(&found),
-                "the manifest does not name it",
-            ));
+    for file in &content.files {
+        let path = folder.join(&file.path);
+        if !stays_inside(&file.path) {
+            return Err(damaged(&path, "its path leads out of the snapshot"));
+        }
+        let size = open_plain(&path)?
+            .metadata()
+            .map_err(Error::read(&path))?
+            .len();
+        if size != file.size {
+            let found = format!("it has {size} bytes, the manifest says {}", file.size);
+            return Err(damaged(&path, &found));
         }
     }
-    Ok(manifest)
+    unnamed(folder, folder, content)?;
+    for file in &content.files {
+        let path = folder.join(&file.path);
+        if sha256_of(&path, file)? != file.sha256 {
+            return Err(damaged(&path, "its SHA-256 is not the manifest's"));
+        }
+    }
+    Ok(())
 }
 
-/// Size and SHA-256 of a file.
-pub(crate) fn plain(path: &Path) -> Result<(u64, String), Error> {
-    let mut file = File::open(path).map_err(Error::read(path))?;
+/// SHA-256 of a file; `done` is told of each piece how long it is.
+fn plain(path: &Path, done: &mut dyn FnMut(u64) -> Result<(), Error>) -> Result<String, Error> {
+    let mut file = open_plain(path)?;
     let mut hasher = Sha256::new();
-    let mut size = 0;
     let mut buffer = vec![0; 1 << 16];
     loop {
         let count = file.read(&mut buffer).map_err(Error::read(path))?;
         if count == 0 {
-            return Ok((size, crate::hex(&hasher.finalize())));
+            return Ok(crate::hex(&hasher.finalize()));
         }
         hasher.update(&buffer[..count]);
-        size += count as u64;
+        done(count as u64)?;
     }
 }
 
@@ -104,8 +161,8 @@ fn database(
     path: &Path,
     expected: &manifest::Database,
     progress: Progress<'_>,
-) -> Result<(u64, String), Error> {
-    let file = File::open(path).map_err(Error::read(path))?;
+) -> Result<String, Error> {
+    let file = open_plain(path)?;
     let read = read_frame(file, expected.raw_sha256.is_some(), &mut |done| {
         progress(Phase::Verify, done, Some(expected.raw_size));
     })
@@ -116,7 +173,7 @@ fn database(
             "what is compressed in it is not what was backed up",
         ));
     }
-    Ok((read.size, read.sha256))
+    Ok(read.sha256)
 }
 
 /// A frame that can't be decompressed is damaged; a disk that can't be read says nothing about it.
@@ -140,18 +197,28 @@ fn stays_inside(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(plain)
 }
 
-/// The files below `folder`, relative to `root`, parts joined by `/`.
-fn files_below(root: &Path, folder: &Path) -> Result<Vec<String>, Error> {
-    let mut found = Vec::new();
+/// Refuses what is below `folder` and stands neither in the manifest nor on the way to what does.
+fn unnamed(root: &Path, folder: &Path, content: &Content) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
         let entry = entry.map_err(Error::read(folder))?;
         let path = entry.path();
-        if entry.file_type().map_err(Error::read(&path))?.is_dir() {
-            found.extend(files_below(root, &path)?);
-        } else {
-            let relative = path.strip_prefix(root).unwrap_or(&path);
-            found.push(relative.to_string_lossy().into_owned());
+        let relative = path.strip_prefix(root).unwrap_or(&path);
+        let is_folder = entry.file_type().map_err(Error::read(&path))?.is_dir();
+        let named = |file: &manifest::File| {
+            let file = Path::new(&file.path);
+            if is_folder {
+                file != relative && file.starts_with(relative)
+            } else {
+                file == relative
+            }
+        };
+        let is_manifest = relative == Path::new(manifest::FILE_NAME) && !is_folder;
+        if !is_manifest && !content.files.iter().any(named) {
+            return Err(damaged(&path, "the manifest does not name it"));
+        }
+        if is_folder {
+            unnamed(root, &path, content)?;
         }
     }
-    Ok(found)
+    Ok(())
 }

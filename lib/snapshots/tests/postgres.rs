@@ -5,6 +5,8 @@
     reason = "a fixture that cannot be had fails the test"
 )]
 
+mod flipped;
+
 use std::fs;
 use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt as _;
@@ -745,4 +747,12 @@ fn a_pg_dump_that_fails_at_once_says_so() {
         error => panic!("{error:?}"),
     }
     fixture.assert_nothing_left();
+}
+
+#[test]
+fn every_byte_of_a_snapshot_counts() {
+    let fixture = Fixture::new("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)");
+    let snapshot = fixture.take(SILENT).unwrap();
+    flipped::every_byte_counts(&snapshot);
+    flipped::an_end_is_heard(&snapshot);
 }

@@ -5,6 +5,8 @@
     reason = "a fixture that cannot be had fails the test"
 )]
 
+mod flipped;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -677,4 +679,33 @@ fn sweeping_touches_nothing_else() {
     assert_eq!(sweep(dir.path()).unwrap(), []);
     assert_eq!(names_in(dir.path()), before);
     assert_eq!(sweep(&dir.path().join("not there")).unwrap(), []);
+}
+
+#[test]
+fn every_byte_of_a_snapshot_counts() {
+    let dir = TempDir::new().unwrap();
+    let database = dir.path().join("app.db");
+    create(
+        &database,
+        "CREATE TABLE t (a); INSERT INTO t VALUES (1), ('two')",
+    );
+    let snapshot = take(&database, &dir.path().join("snapshots"), SILENT).unwrap();
+    with_a_file(&snapshot);
+    flipped::every_byte_counts(&snapshot);
+    flipped::an_end_is_heard(&snapshot);
+}
+
+/// Copies a file into a snapshot as if the settings had named it.
+fn with_a_file(snapshot: &Path) {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("app.toml");
+    fs::write(&path, "a = 1\n").unwrap();
+    let chosen = snapshots::files::choose(root.path(), &[path]).unwrap();
+    let mut manifest = Manifest::read(snapshot).unwrap();
+    manifest
+        .content
+        .files
+        .extend(chosen.copy(snapshot).unwrap());
+    fs::remove_file(snapshot.join(manifest::FILE_NAME)).unwrap();
+    manifest.write(snapshot).unwrap();
 }
