@@ -17,12 +17,11 @@ use records::{LedgerName, Survey};
 use settings::{Resolved, TargetArgs};
 use snapshots::manifest::{self, Git, Manifest};
 use snapshots::publish::{self, Partial};
-use snapshots::{Cause, Phase, files, git, storage, verify};
+use snapshots::{Cause, Phase, Stop, files, git, storage, verify};
 
 mod failure;
 mod libpq;
 mod outside;
-mod signals;
 mod source;
 
 use failure::failed;
@@ -119,7 +118,9 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
     }
 
     source.rest()?;
-    let stop = signals::armed()
+    let stop = Stop::default();
+    let asked = stop.clone();
+    contract::signals::take_over(move || asked.ask())
         .map_err(|error| Failure::caused_by(Class::Error, "cannot take signals over", &error))?;
     swept(&dir, &mut report)?;
     let started = Timestamp::now();

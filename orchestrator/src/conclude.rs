@@ -8,7 +8,7 @@ use crate::notes::FailedStep;
 use crate::plan::Part;
 use crate::record::{self, RecordError, State};
 use crate::runner::Runner;
-use crate::{CLEANUP_PASSED, RUN_RECORDED, STEP_PASSED, junit, present, signals};
+use crate::{CLEANUP_PASSED, RUN_RECORDED, STEP_PASSED, junit, present};
 
 /// Closes the record and reports the run.
 pub(crate) fn finish(
@@ -66,12 +66,12 @@ fn fill(mut report: Report, runner: &Runner<'_>, pipeline: &Path) -> Report {
     if let Some(signal) = notes.late_signal {
         let what = format!(
             "signal {} came during the clean-up, which went on",
-            signals::name(signal)
+            contract::signals::name(signal)
         );
         let finding = report.broken(&CLEANUP_PASSED, &runner.plan.name, what);
         finding.remedy("see what was cleaned up; a second signal would have ended it at once");
     } else if let Some(signal) = notes.interrupted_by {
-        let what = format!("signal {} ended the run", signals::name(signal));
+        let what = format!("signal {} ended the run", contract::signals::name(signal));
         report.broken(&STEP_PASSED, &runner.plan.name, what);
     }
     if let Some(fault) = &notes.fault {

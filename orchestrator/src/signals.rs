@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::SIGCHLD;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
@@ -52,21 +52,19 @@ impl Request {
 }
 
 impl Signals {
-    /// Takes over INT, TERM, HUP and QUIT. One that is ignored stays ignored, as nohup(1) and
-    /// background jobs expect; TERM is taken over all the same.
+    /// Takes over the signals that ask for an end.
     ///
     /// # Errors
     ///
     /// When the system has no descriptors left.
     pub(crate) fn take_over() -> std::io::Result<Signals> {
+        // They are heard here; the run's end is this program's own answer.
+        contract::signals::take_over(|| ())?;
         let done = Arc::new(AtomicBool::new(false));
-        let ignored = ignored();
-        let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
-        let ending: Vec<i32> = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
-            .into_iter()
-            .filter(|signal| *signal == SIGTERM || !is_ignored(*signal))
-            .collect();
-        for signal in &ending {
+        let ending = contract::signals::ending();
+        // Those that only have a number have no default action here; they are heard to the end.
+        let named = |signal: &&i32| signal_hook::low_level::signal_name(**signal).is_some();
+        for signal in ending.iter().filter(named) {
             signal_hook::flag::register_conditional_default(*signal, Arc::clone(&done))?;
         }
         let (read, write) = UnixStream::pair()?;
@@ -135,26 +133,10 @@ pub(crate) fn timespec(duration: Duration) -> Timespec {
     }
 }
 
-/// The signals that this process was started to ignore, signal 1 in the lowest bit.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
-}
-
-/// A signal's name without its prefix, or its number.
-pub(crate) fn name(signal: i32) -> String {
-    match signal_hook::low_level::signal_name(signal) {
-        Some(name) => name.trim_start_matches("SIG").to_owned(),
-        None => signal.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
     use super::*;
 
     #[test]

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use signal_hook::consts::{SIGKILL, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
 
 use crate::output::{Output, Source};
 use crate::signals::Signals;
@@ -310,7 +310,13 @@ impl Watch<'_, '_> {
 
     fn ask(&mut self, signal: i32) -> Pressure {
         self.stopping = true;
-        let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
+        let signal = match signal {
+            SIGINT => Signal::INT,
+            SIGHUP => Signal::HUP,
+            SIGQUIT => Signal::QUIT,
+            // The others end a process, but few programs know them as a request.
+            _ => Signal::TERM,
+        };
         // Errors mean that nobody is left in the group.
         let _ = kill_process_group(self.leader, signal);
         // A stopped process can't handle it.

@@ -4,7 +4,6 @@ use contract::{Changed, Class};
 
 use crate::answers::Answer;
 use crate::promise::Promise;
-use crate::signals;
 use crate::supervise::{Ended, Exit};
 
 /// A step that changes nothing ran past its timeout; as timeout(1).
@@ -97,7 +96,7 @@ fn judge_end(promise: Promise, ended: &Ended, own: Option<&Answer>) -> (u8, Stri
     };
     let code = match ended.exit {
         Exit::Signaled(signal) => {
-            let said = format!("{late}ended by signal {}", signals::name(signal));
+            let said = format!("{late}ended by signal {}", contract::signals::name(signal));
             return match (changes, ended.timed_out) {
                 (true, _) => (partial, said),
                 (false, true) => (TIMED_OUT, said),

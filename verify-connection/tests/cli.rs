@@ -385,6 +385,44 @@ fn waiting_ends_when_the_server_is_up() {
     assert!(ran.stderr.contains("trying again"), "{}", ran.stderr);
 }
 
+#[test]
+fn a_wait_that_is_ended_is_answered_for_and_an_ignored_signal_ends_none() {
+    let server = Server::start(&[]);
+    server.stop("fast");
+    let url = server.url("postgres");
+    let place = Place::new();
+    let waits = |command: &mut Command| {
+        let mut child = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 1];
+        child
+            .stderr
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut said)
+            .unwrap();
+        child
+    };
+    let hang_up = |child: &Child| {
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    };
+    let mut command = place.command(&["--wait", "1h"], &[("DATABASE_URL", &url)]);
+    let heard = waits(&mut command);
+    let deaf = waits(&mut tests::programs::ignoring("HUP", &command));
+    hang_up(&heard);
+    hang_up(&deaf);
+    let output = heard.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("cannot go on: ended by signal HUP"), "{text}");
+    server.boot();
+    assert_eq!(end(deaf), (Some(0), true));
+}
+
 fn end(mut child: Child) -> (Option<i32>, bool) {
     let mut rest = String::new();
     child

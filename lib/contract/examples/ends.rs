@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         if args.end == "hurried" {
             run.limit_patience(std::time::Duration::from_millis(100));
         }
+        run.environment("dev");
         run.say("working");
         let mut report = Report::default();
         match args.end.as_str() {
@@ -62,6 +63,24 @@ fn main() -> ExitCode {
                 report.changed(Changed::Yes);
                 report.warned(&TOLD, &args.text, "odd");
             }
+            "wait" => wait(),
+            "work" => loop {
+                std::hint::spin_loop();
+            },
+            "wait-after-change" => {
+                run.change_began();
+                wait();
+            }
+            "wait-and-answer" => {
+                let (sender, asked) = std::sync::mpsc::channel();
+                let ask = move || sender.send(()).unwrap_or_default();
+                if let Err(error) = contract::signals::take_over(ask) {
+                    return Err(Failure::caused_by(Class::Error, "cannot take over", &error));
+                }
+                run.say("waiting");
+                let _ = asked.recv();
+                return Err(Failure::new(Class::Fail, "cannot wait any longer"));
+            }
             "hurried" => {
                 report.broken(&TOLD, &args.text, "gone");
             }
@@ -70,4 +89,11 @@ fn main() -> ExitCode {
         }
         Ok(report)
     })
+}
+
+/// For a signal.
+fn wait() -> ! {
+    loop {
+        std::thread::park();
+    }
 }

@@ -136,8 +136,9 @@ impl Evidence {
         self.append_within(PATIENCE, result)
     }
 
-    /// As [`Evidence::append`], with less patience: what panicked may hold the lock itself.
-    pub(crate) fn append_in_panic(&self, result: &Value) -> Result<Head, EvidenceError> {
+    /// As [`Evidence::append`], with less patience: what panicked, or what a signal interrupted, may
+    /// hold the lock itself.
+    pub(crate) fn append_at_once(&self, result: &Value) -> Result<Head, EvidenceError> {
         self.append_within(Duration::from_secs(1), result)
     }
 

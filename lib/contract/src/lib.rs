@@ -31,6 +31,7 @@ mod result;
 mod run;
 mod run_id;
 pub mod secret;
+pub mod signals;
 mod tool;
 
 pub use class::{CLASSES, Class};

@@ -1,12 +1,12 @@
 //! One run of a program: arguments in, result out, exit code.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -17,15 +17,26 @@ use crate::evidence::Evidence;
 use crate::log::Log;
 use crate::report::{Changed, Report, TargetFacts};
 use crate::result::{Outcome, failure_lines};
-use crate::{Class, Failure, Tool, github, run_id, secret};
+use crate::{Class, Failure, Tool, github, run_id, secret, signals};
+
+/// How long the answer to a signal waits for its reader.
+const UNREAD_MAX: Duration = Duration::from_secs(2);
 
 /// Set once a change to the target has begun, and read by the panic hook.
 static CHANGE_BEGAN: AtomicBool = AtomicBool::new(false);
 
-/// What the panic hook needs of a run: a panic may be anywhere, on any thread.
-static PANIC: OnceLock<PanicContext> = OnceLock::new();
+/// Who gives the run's one answer; see [`begin_answer`].
+static ANSWERED_BY: AtomicU8 = AtomicU8::new(NOBODY);
+const NOBODY: u8 = 0;
+const THE_RUN: u8 = 1;
+const A_SIGNAL: u8 = 2;
 
-struct PanicContext {
+/// What an answer from outside the run's own course needs of it: a panic or a signal may come at any
+/// moment, on any thread.
+static CONTEXT: OnceLock<Context> = OnceLock::new();
+
+#[derive(Debug)]
+struct Context {
     tool: &'static Tool,
     format: Format,
     run_id: String,
@@ -35,19 +46,32 @@ struct PanicContext {
     evidence: OnceLock<Evidence>,
     /// Set once the file is open.
     log: OnceLock<Log>,
+    subject: Mutex<Subject>,
+}
+
+/// What a result is about, as far as it is known yet.
+#[derive(Debug, Default)]
+struct Subject {
+    environment: Option<String>,
+    target: Option<TargetFacts>,
+}
+
+impl Context {
+    fn subject(&self) -> MutexGuard<'_, Subject> {
+        self.subject.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The run that a program is in.
 #[derive(Debug)]
 pub struct Run {
     tool: &'static Tool,
+    context: &'static Context,
     run_id: String,
     common: Common,
     evidence_dir: Option<PathBuf>,
     log: Option<Log>,
     log_lost: Cell<bool>,
-    target: RefCell<Option<TargetFacts>>,
-    environment: RefCell<Option<String>>,
 }
 
 impl Run {
@@ -85,19 +109,19 @@ impl Run {
 
     /// Names the database that the result will be about.
     pub fn target(&self, target: TargetFacts) {
-        *self.target.borrow_mut() = Some(target);
+        self.context.subject().target = Some(target);
     }
 
     /// Adds the identity that the database's mark gives it.
     pub fn target_identity(&self, identity: &str) {
-        if let Some(target) = self.target.borrow_mut().as_mut() {
+        if let Some(target) = self.context.subject().target.as_mut() {
             target.identity = Some(identity.to_owned());
         }
     }
 
     /// Names the environment that the result will be about.
     pub fn environment(&self, name: &str) {
-        *self.environment.borrow_mut() = Some(name.to_owned());
+        self.context.subject().environment = Some(name.to_owned());
     }
 
     /// Says on stderr what is being done.
@@ -212,7 +236,7 @@ pub fn run<A: Args>(
     let started_at = now();
     let args: Vec<OsString> = std::env::args_os().collect();
     let run_id = run_id();
-    let context = PANIC.get_or_init(|| PanicContext {
+    let context = CONTEXT.get_or_init(|| Context {
         tool,
         format: cli::format_of(&args),
         run_id: run_id.clone(),
@@ -220,8 +244,10 @@ pub fn run<A: Args>(
         started,
         evidence: OnceLock::new(),
         log: OnceLock::new(),
+        subject: Mutex::default(),
     });
     std::panic::set_hook(Box::new(|info| answer_panic(context, info)));
+    signals::watch(|signal| answer_signal(context, signal));
     if let Some(password) = std::env::var_os("PGPASSWORD") {
         let public = ["PGUSER", "PGDATABASE", "PGHOST"].map(|name| std::env::var(name).ok());
         let public: Vec<&str> = public.iter().flatten().map(String::as_str).collect();
@@ -260,13 +286,12 @@ pub fn run<A: Args>(
     });
     let mut run = Run {
         tool,
+        context,
         run_id,
         common,
         evidence_dir,
         log: None,
         log_lost: Cell::new(false),
-        target: RefCell::new(None),
-        environment: RefCell::new(None),
     };
     let (evidence, opened) = open_outputs(&mut run);
     let evidence = evidence.map(|evidence| context.evidence.get_or_init(|| evidence));
@@ -301,16 +326,21 @@ pub fn run<A: Args>(
         }
         report
     });
+    let Subject {
+        environment,
+        target,
+    } = std::mem::take(&mut *context.subject());
     let mut outcome = Outcome {
         tool,
         run_id: run.run_id.clone(),
-        environment: run.environment.borrow().clone(),
-        target: run.target.borrow().clone(),
+        environment,
+        target,
         report,
         strict: run.common.strict,
         started_at,
         duration_ms: millis(started),
     };
+    begin_answer(THE_RUN);
     hold_to_what_began(&mut outcome);
     if let Some(evidence) = evidence
         && let Err(error) = evidence.append(&outcome.json())
@@ -429,13 +459,27 @@ fn account(outcome: &Outcome<'_>) -> String {
     text
 }
 
+/// Claims the one answer of this process. Where another thread is giving it already, this one waits
+/// for the end.
+fn begin_answer(by: u8) {
+    let before = ANSWERED_BY.compare_exchange(NOBODY, by, Ordering::SeqCst, Ordering::SeqCst);
+    if before.is_err() {
+        wait_for_the_end();
+    }
+}
+
+fn wait_for_the_end() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
 /// The result of a panic, written from within the hook: whatever unwinding would do, the process
 /// ends here with the contract's code.
-#[allow(
-    clippy::exit,
-    reason = "a panic on any thread ends the process with the contract's code"
-)]
-fn answer_panic(context: &PanicContext, info: &std::panic::PanicHookInfo<'_>) {
+fn answer_panic(context: &Context, info: &std::panic::PanicHookInfo<'_>) {
+    if ANSWERED_BY.load(Ordering::SeqCst) == A_SIGNAL && !signals::on_their_thread() {
+        wait_for_the_end();
+    }
     let payload = info.payload();
     let said = payload
         .downcast_ref::<&str>()
@@ -446,24 +490,71 @@ fn answer_panic(context: &PanicContext, info: &std::panic::PanicHookInfo<'_>) {
         .location()
         .map(|at| format!(" at {}:{}", at.file(), at.line()))
         .unwrap_or_default();
-    let began = CHANGE_BEGAN.load(Ordering::SeqCst);
-    let class = if began { Class::Partial } else { Class::Error };
     let mut failure = Failure::new(
-        class,
+        class_of_an_end(),
         format!("cannot go on: a bug in {}{at}", context.tool.name),
     )
     .remedy("report this message; the exit code says whether anything was changed");
     failure.causes.push(said);
+    // Not claimed: the answer that is being given may be what panicked.
+    answer_and_end(context, failure);
+}
+
+/// The result of a program that a signal ends, unless it has taken signals over: what it had not
+/// found out by then is not known.
+fn answer_signal(context: &Context, signal: i32) {
+    console::limit_patience(UNREAD_MAX);
+    if ANSWERED_BY.load(Ordering::SeqCst) != NOBODY {
+        return;
+    }
+    if context.tool.own_fault.is_some() {
+        // That program's codes are 128 and the signal's number; the end by it says the same.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    begin_answer(A_SIGNAL);
+    let class = class_of_an_end();
+    let name = signals::name(signal);
+    let remedy = match (class, signal) {
+        (Class::Partial, _) => "see what is there before you run it again",
+        (_, signal_hook::consts::signal::SIGXCPU) => {
+            "raise the limit on CPU time (ulimit -t), and run it again"
+        }
+        _ => "run it again",
+    };
+    let failure =
+        Failure::new(class, format!("cannot go on: ended by signal {name}")).remedy(remedy);
+    answer_and_end(context, failure);
+}
+
+/// The class of a run that ends before its own answer.
+fn class_of_an_end() -> Class {
+    if CHANGE_BEGAN.load(Ordering::SeqCst) {
+        Class::Partial
+    } else {
+        Class::Error
+    }
+}
+
+#[allow(
+    clippy::exit,
+    reason = "a panic or a signal ends the process with the contract's code, on whatever thread"
+)]
+fn answer_and_end(context: &Context, failure: Failure) -> ! {
+    let class = failure.class;
     let mut report = Report::default();
-    if began {
+    if class == Class::Partial {
         report.changed(Changed::Unknown);
     }
     report.stopped_by(failure.clone());
+    let Subject {
+        environment,
+        target,
+    } = std::mem::take(&mut *context.subject());
     let outcome = Outcome {
         tool: context.tool,
         run_id: context.run_id.clone(),
-        environment: None,
-        target: None,
+        environment,
+        target,
         report,
         strict: false,
         started_at: context.started_at.clone(),
@@ -475,7 +566,7 @@ fn answer_panic(context: &PanicContext, info: &std::panic::PanicHookInfo<'_>) {
         let _ = log.write(&account(&outcome));
     }
     if let Some(evidence) = context.evidence.get()
-        && let Err(error) = evidence.append_in_panic(&outcome.json())
+        && let Err(error) = evidence.append_at_once(&outcome.json())
     {
         write_stderr(&failure_lines(context.tool, &error.into(), false));
     }

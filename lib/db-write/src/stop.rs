@@ -4,9 +4,6 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
 /// A request to cancel that came before its statement began was in vain, so it is repeated.
 const CANCEL_AGAIN: Duration = Duration::from_millis(200);
 /// How often a wait that nobody wakes looks whether an end was asked for.
@@ -14,8 +11,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 type Cancel = Box<dyn Fn() + Send>;
 
-/// Whether somebody asked this process to end. From the moment it is armed the three signals no
-/// longer kill: what runs is cancelled, rolled back and answered for.
+/// Whether somebody asked this process to end. From the moment it is armed what runs is cancelled,
+/// rolled back and answered for.
 #[derive(Clone, Default)]
 pub struct Stop {
     shared: Arc<Shared>,
@@ -46,23 +43,15 @@ impl std::fmt::Debug for Stop {
 }
 
 impl Stop {
-    /// Takes SIGINT, SIGTERM and SIGHUP over.
+    /// Takes the signals over that ask for an end.
     ///
     /// # Errors
     ///
     /// When the system refuses the handlers.
     pub fn armed() -> std::io::Result<Stop> {
         let stop = Stop::default();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let shared = Arc::clone(&stop.shared);
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || {
-                if signals.forever().next().is_some() {
-                    // The handlers stay, so a second signal is no more than the first.
-                    shared.cancel_from_now_on();
-                }
-            })?;
+        contract::signals::take_over(move || shared.cancel_from_now_on())?;
         Ok(stop)
     }
 

@@ -21,7 +21,13 @@ fn await_in_log(bench: &Bench, id: &str) {
 
 #[test]
 fn a_signal_is_handed_on_and_ends_the_run_as_it_would_have_ended_this_process() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+    for signal in [
+        Signal::INT,
+        Signal::TERM,
+        Signal::HUP,
+        Signal::QUIT,
+        Signal::USR1,
+    ] {
         let bench = Bench::new();
         let raw = signal.as_raw();
         let running = bench.start(&format!(

@@ -5,15 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use db_connect::CancelHandle;
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 /// How often a statement is cancelled until it has ended: a request that comes between two
 /// statements cancels neither.
 const CANCEL_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether somebody asked this process to end. From the moment it is armed the three signals no
-/// longer kill; the statement that runs is cancelled instead.
+/// Whether somebody asked this process to end. From the moment it is armed the statement that runs is
+/// cancelled instead.
 #[derive(Clone, Default)]
 pub(super) struct Stop {
     asked: Arc<AtomicBool>,
@@ -23,15 +21,8 @@ pub(super) struct Stop {
 impl Stop {
     pub(super) fn armed() -> std::io::Result<Stop> {
         let stop = Stop::default();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let watched = stop.clone();
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || {
-                for _ in signals.forever() {
-                    watched.ask();
-                }
-            })?;
+        contract::signals::take_over(move || watched.ask())?;
         Ok(stop)
     }
 
@@ -52,11 +43,10 @@ impl Stop {
     fn ask(&self) {
         self.asked.store(true, Ordering::SeqCst);
         loop {
-            let Some(handle) = self.slot().clone() else {
-                return;
-            };
-            // A request that can't be sent is sent again.
-            let _ = handle.cancel();
+            if let Some(handle) = self.slot().clone() {
+                // A request that can't be sent is sent again.
+                let _ = handle.cancel();
+            }
             std::thread::sleep(CANCEL_PAUSE);
         }
     }
