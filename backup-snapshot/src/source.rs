@@ -7,7 +7,7 @@ use contract::{Class, Failure, Run};
 use db_connect::{Link, Route};
 use db_read::SqliteSession;
 use postgres::Client;
-use records::{LedgerName, PostgresRecords, SqliteRecords, Survey};
+use records::{LEDGER_TABLES, LedgerName, PostgresRecords, SqliteRecords, Survey};
 use settings::{PostgresTarget, Resolved, Target};
 use snapshots::{Content, Error, Progress, Stop, postgres as pg, sqlite};
 
@@ -108,10 +108,7 @@ impl<'a> Source<'a> {
                 if !allowed(&survey) {
                     return Ok(Taken::Refused(survey));
                 }
-                let own = [
-                    ledger.sqlite_table("migrations"),
-                    ledger.sqlite_table("schema"),
-                ];
+                let own = LEDGER_TABLES.map(|table| ledger.sqlite_table(table));
                 let content = sqlite::snapshot(&sqlite::Request {
                     source: session.connection(),
                     since: Some(since),
@@ -135,7 +132,7 @@ impl<'a> Source<'a> {
                     folder,
                     own: &|schema, name| {
                         schema == "lockstep"
-                            || schema == ledger.as_str() && ["migrations", "schema"].contains(&name)
+                            || schema == ledger.as_str() && LEDGER_TABLES.contains(&name)
                     },
                     in_snapshot: &mut |client: &mut Client| {
                         let found = PostgresRecords::new(client, ledger).survey(target, &endpoint);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::ValueParser;
-use contract::{Changed, Check, Failure, Report, Run, Tool};
+use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run, Tool};
 use db_write::{NewMark, Options, Stop};
 use guards::Action;
 use migrations::Dialect;
@@ -79,11 +79,26 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
     if plan.state.pending.is_empty() {
         let applied = plan.state.applied;
         report.summary(format!("nothing is pending, {applied} applied"));
+        let outdated = survey.outdated();
+        if !outdated.is_empty() {
+            run.change_began();
+            writer.upgrade().inspect_err(|error| {
+                if error.class() != Class::Partial {
+                    run.change_undone();
+                }
+            })?;
+            db_write::report_upgrade(&outdated, &mut report);
+            report.changed(Changed::Yes).summary(format!(
+                "nothing is pending, {applied} applied; upgraded Lockstep's own tables"
+            ));
+        }
         if survey.record_is_stale() {
             run.change_began();
             let deployment = Deployment::new(&plan, &survey, run);
             let changed = deployment.record_schema(writer.as_mut(), &resolved, &mut report);
-            report.changed(changed);
+            if outdated.is_empty() || changed == Changed::Unknown {
+                report.changed(changed);
+            }
             match changed {
                 Changed::Yes => {
                     report.summary(format!(
@@ -91,7 +106,8 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
                          before did not come to"
                     ));
                 }
-                Changed::No => run.change_undone(),
+                Changed::No if outdated.is_empty() => run.change_undone(),
+                Changed::No => {}
                 Changed::Unknown => {}
             }
         }
@@ -117,6 +133,7 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
             run.target_identity(&identity);
             report.fact("marked", true).fact("identity", &identity);
         }
+        db_write::report_upgrade(&survey.outdated(), &mut report);
         deployment.record_schema(writer.as_mut(), &resolved, &mut report);
     }
     Ok(report)

@@ -221,6 +221,7 @@ fn write(
             }
         })?;
     written(&mark, survey, run, report);
+    db_write::report_upgrade(&survey.outdated(), report);
     Ok(())
 }
 

@@ -31,6 +31,7 @@ fn survey(mark: Option<(&str, bool, &str)>) -> Survey {
             },
             marked_at: String::new(),
             marked_by: String::new(),
+            format: records::MARK_FORMAT,
         }),
         place: Place {
             endpoint: "here".into(),

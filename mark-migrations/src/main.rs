@@ -138,6 +138,7 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
         }
     })?;
     report.changed(Changed::Yes);
+    db_write::report_upgrade(&survey.outdated(), &mut report);
     // What is said from here on is about the ledger as it is now.
     match writer.ledger() {
         Ok(rows) => {

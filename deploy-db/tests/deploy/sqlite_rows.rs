@@ -193,7 +193,7 @@ fn a_virtual_table_is_renamed_and_dropped_with_the_tables_that_are_its_own() {
             "-- lockstep: allow drop-table because it is made anew\nDROP TABLE kept;",
         );
     place.deployed();
-    assert_eq!(place.tables().len(), 3, "{:?}", place.tables());
+    assert_eq!(place.tables().len(), 4, "{:?}", place.tables());
 }
 
 #[test]

@@ -16,5 +16,5 @@ pub use sqlite::create_sqlite;
 pub use stop::Stop;
 pub use writer::{
     Applied, NewMark, NewSchema, Options, Resolution, Row, SCHEMA_RECORDED, Writer, not_recorded,
-    open, record_schema,
+    open, record_schema, report_upgrade,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run};
 use migrations::{LedgerRow, Migration, RowState};
-use records::{LedgerName, Mark, Survey};
+use records::{LedgerName, Mark, Outdated, Survey};
 use schema::{Schema, Scope};
 use settings::Target;
 use sha2::{Digest as _, Sha256};
@@ -130,6 +130,14 @@ pub trait Writer {
     /// it was not written, the database is as it was, unless the class is `partial`.
     fn write_mark(&mut self, mark: &NewMark, surveyed: Option<&Mark>) -> Result<(), Error>;
 
+    /// Gives what an earlier release wrote the format of this one. Every other change does that
+    /// too, in its own transaction; this is for an action that has nothing else to change.
+    ///
+    /// # Errors
+    ///
+    /// When it was not upgraded; the database is as it was, unless the class is `partial`.
+    fn upgrade(&mut self) -> Result<(), Error>;
+
     /// The mark that the first migration's transaction writes too, on a database that was empty.
     fn mark_with_first(&mut self, mark: NewMark);
 
@@ -184,6 +192,18 @@ pub trait Writer {
     ///
     /// When it can't be read.
     fn read_schema(&mut self, scope: &Scope) -> Result<Schema, Error>;
+}
+
+/// What completes "cannot" where Lockstep's own tables are upgraded.
+pub(crate) const UPGRADE: &str = "upgrade Lockstep's own tables";
+
+/// Says which of Lockstep's own tables were upgraded by the change that was made; nothing where
+/// none was of an earlier release.
+pub fn report_upgrade(outdated: &[Outdated], report: &mut Report) {
+    let upgraded: Vec<String> = outdated.iter().map(Outdated::to_string).collect();
+    if !upgraded.is_empty() {
+        report.fact("upgraded", &upgraded);
+    }
 }
 
 /// A schema, and the state of the ledger that it belongs to.

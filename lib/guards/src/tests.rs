@@ -47,6 +47,7 @@ fn mark(of: MarkOf) -> Option<Mark> {
         place: place(endpoint),
         marked_at: String::new(),
         marked_by: String::new(),
+        format: records::MARK_FORMAT,
     })
 }
 

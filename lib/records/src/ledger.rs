@@ -89,6 +89,7 @@ impl SqliteRecords<'_> {
         if !self.has_table(LEDGER, &table)? {
             return Ok(None);
         }
+        self.ledger_format()?;
         let mut statement = self
             .connection
             .prepare_cached(&format!(
@@ -123,6 +124,7 @@ impl SqliteRecords<'_> {
         if !self.has_table(SCHEMA, &table)? {
             return Ok(None);
         }
+        self.ledger_format()?;
         self.connection
             .prepare_cached(&format!(
                 "SELECT ledger_state FROM main.\"{table}\" WHERE id = 1"
@@ -141,6 +143,7 @@ impl SqliteRecords<'_> {
         if !self.has_table(SCHEMA, &table)? {
             return Ok(None);
         }
+        self.ledger_format()?;
         self.connection
             .query_row(
                 &format!("SELECT {RECORDED} FROM main.\"{table}\" WHERE id = 1"),
@@ -167,9 +170,10 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
     /// When the ledger can't be read or understood.
     pub fn ledger(&mut self) -> Result<Option<Vec<LedgerRow>>, Error> {
         let table = self.ledger.postgres_table("migrations");
-        if !self.has_table(LEDGER, &table)? {
+        if !self.own(LEDGER)?.migrations {
             return Ok(None);
         }
+        self.ledger_format()?;
         let rows = self
             .client
             .query_typed(
@@ -200,9 +204,10 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
     /// The state of the ledger that the recorded schema belongs to, if one is recorded.
     pub(crate) fn recorded_state(&mut self) -> Result<Option<String>, Error> {
         let table = self.ledger.postgres_table("schema");
-        if !self.has_table(SCHEMA, &table)? {
+        if !self.own(SCHEMA)?.schema {
             return Ok(None);
         }
+        self.ledger_format()?;
         let rows = self
             .client
             .query_typed(
@@ -220,9 +225,10 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
     /// When the table can't be read.
     pub fn recorded_schema(&mut self) -> Result<Option<RecordedSchema>, Error> {
         let table = self.ledger.postgres_table("schema");
-        if !self.has_table(SCHEMA, &table)? {
+        if !self.own(SCHEMA)?.schema {
             return Ok(None);
         }
+        self.ledger_format()?;
         let rows = self
             .client
             .query_typed(&format!("SELECT {RECORDED} FROM {table} WHERE id = 1"), &[])

@@ -5,6 +5,7 @@
 
 mod accepted;
 mod foreign;
+mod format;
 mod ledger;
 mod mark;
 mod occupancy;
@@ -14,11 +15,12 @@ mod tables;
 
 pub use accepted::Accepted;
 pub use foreign::ForeignLedger;
+pub use format::{LEDGER_FORMAT, MARK_FORMAT, Outdated, Own};
 pub use ledger::RecordedSchema;
 pub use mark::Mark;
 pub use place::Place;
 pub use survey::Survey;
-pub use tables::{LEDGER_DEFAULT, LedgerName, LedgerNameError, OWN_POSTGRES};
+pub use tables::{LEDGER_DEFAULT, LEDGER_TABLES, LedgerName, LedgerNameError, OWN_POSTGRES};
 
 use std::cell::OnceCell;
 
@@ -44,6 +46,22 @@ pub enum Error {
         /// The server's answer.
         #[source]
         source: postgres::Error,
+    },
+    /// A newer Lockstep wrote it.
+    #[error(
+        "cannot read {what}: it was written by a newer Lockstep ({lockstep}; it has format {format}, \
+         and this one, {}, knows formats up to {newest})",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// Which record.
+        what: &'static str,
+        /// Its format.
+        format: i32,
+        /// The newest that this program knows.
+        newest: i32,
+        /// The version that wrote it.
+        lockstep: String,
     },
     /// A record holds what Lockstep does not write.
     #[error("cannot understand {what}: {why}")]
@@ -84,6 +102,9 @@ impl Classify for Error {
 
     fn remedy(&self) -> Option<String> {
         match self {
+            Error::Newer { lockstep, .. } => {
+                Some(format!("install Lockstep {lockstep} or newer, then run it again"))
+            }
             Error::Unreadable { .. } => Some(
                 "look at the table by hand; it was written by another version or by somebody else"
                     .into(),
@@ -115,6 +136,7 @@ pub struct SqliteRecords<'a> {
     /// The names of all tables and views, read once: compiling a query for each question costs
     /// more than everything else that a guard does on a small file.
     names: OnceCell<Vec<Name>>,
+    ledger_format: OnceCell<i32>,
 }
 
 /// A table or view of a SQLite database.
@@ -131,6 +153,7 @@ impl<'a> SqliteRecords<'a> {
             connection,
             ledger,
             names: OnceCell::new(),
+            ledger_format: OnceCell::new(),
         }
     }
 
@@ -172,13 +195,20 @@ impl<'a> SqliteRecords<'a> {
 pub struct PostgresRecords<'a, C: postgres::GenericClient> {
     client: &'a mut C,
     ledger: &'a LedgerName,
+    own: Option<format::OwnTables>,
+    ledger_format: Option<i32>,
 }
 
 impl<'a, C: postgres::GenericClient> PostgresRecords<'a, C> {
     /// Over an open connection or transaction; `ledger` is the name that `[migrations] ledger`
     /// gives.
     pub fn new(client: &'a mut C, ledger: &'a LedgerName) -> Self {
-        PostgresRecords { client, ledger }
+        PostgresRecords {
+            client,
+            ledger,
+            own: None,
+            ledger_format: None,
+        }
     }
 
     /// Whether the database has this table, by its quoted and qualified name.

@@ -7,8 +7,8 @@ use postgres::types::Type;
 use settings::PostgresTarget;
 
 use crate::{
-    Error, ForeignLedger, LEDGER_DEFAULT, Mark, Place, PostgresRecords, RecordedSchema,
-    SqliteRecords, server,
+    Error, ForeignLedger, LEDGER_DEFAULT, LEDGER_FORMAT, MARK_FORMAT, Mark, Outdated, Own, Place,
+    PostgresRecords, RecordedSchema, SqliteRecords, server,
 };
 
 /// Tables that a message names before it says "and more".
@@ -25,6 +25,8 @@ pub struct Survey {
     pub tables: Vec<String>,
     /// The ledger's rows; `None` where there is no ledger.
     pub ledger: Option<Vec<LedgerRow>>,
+    /// The format of the ledger, where there is one.
+    pub ledger_format: Option<i32>,
     /// The state of the ledger that the recorded schema belongs to. Where there is one, somebody
     /// deployed here or adopted the database, even where the ledger has no row.
     pub recorded_state: Option<String>,
@@ -60,6 +62,22 @@ impl Survey {
     pub fn record_is_stale(&self) -> bool {
         !self.rows().is_empty()
             && self.recorded_state.as_ref() != Some(&migrations::ledger_state(self.rows()))
+    }
+
+    /// Those of Lockstep's own tables that an earlier release wrote, which the next action
+    /// upgrades.
+    pub fn outdated(&self) -> Vec<Outdated> {
+        let mark = self.mark.as_ref().map(|mark| mark.format);
+        [
+            (Own::Mark, mark, MARK_FORMAT),
+            (Own::Ledger, self.ledger_format, LEDGER_FORMAT),
+        ]
+        .into_iter()
+        .filter_map(|(what, from, to)| {
+            let from = from.filter(|from| *from < to)?;
+            Some(Outdated { what, from, to })
+        })
+        .collect()
     }
 
     /// The tables in words, for a message.
@@ -123,12 +141,17 @@ impl SqliteRecords<'_> {
             true => self.recorded_schema()?,
             false => None,
         };
+        let ledger = self.ledger()?;
         Ok(Survey {
             mark: self.mark()?,
             place: Place::sqlite(path),
             tables_recorded: recorded.as_ref().and_then(tables_of),
             tables,
-            ledger: self.ledger()?,
+            ledger_format: match ledger {
+                Some(_) => Some(self.ledger_format()?),
+                None => None,
+            },
+            ledger,
             recorded_state: self.recorded_state()?,
             foreign: self.foreign_ledgers()?,
             search_path: None,
@@ -165,13 +188,18 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
             true => self.recorded_schema()?,
             false => None,
         };
+        let ledger = self.ledger()?;
         Ok(Survey {
             tables_recorded: recorded.as_ref().and_then(tables_of),
             search_path: rows.first().map(|row| row.get(0)),
             mark: self.mark()?,
             place: self.place(target, answered)?,
             tables,
-            ledger: self.ledger()?,
+            ledger_format: match ledger {
+                Some(_) => Some(self.ledger_format()?),
+                None => None,
+            },
+            ledger,
             recorded_state: self.recorded_state()?,
             foreign: self.foreign_ledgers()?,
         })

@@ -1,5 +1,7 @@
 //! Names of Lockstep's own tables.
 
+use crate::format::LEDGER_FORMAT_TABLE;
+
 /// The ledger's name where `[migrations] ledger` gives none: the schema on PostgreSQL, the prefix
 /// of the tables on SQLite.
 pub const LEDGER_DEFAULT: &str = "lockstep";
@@ -83,14 +85,14 @@ impl LedgerName {
 }
 
 /// The tables of a ledger.
-const LEDGER_TABLES: [&str; 2] = ["migrations", "schema"];
+pub const LEDGER_TABLES: [&str; 3] = ["migrations", "schema", LEDGER_FORMAT_TABLE];
 
 /// A condition that holds for Lockstep's own tables on PostgreSQL alone, and not for what else
 /// stands in a schema that `[migrations] ledger` names: `n` is their row of `pg_namespace`, `c` of
 /// `pg_class`, and `$1` the ledger's name.
 pub const OWN_POSTGRES: &str = "(n.nspname = 'lockstep' \
-        AND c.relname IN ('environment', 'migrations', 'schema') \
-    OR n.nspname = $1 AND c.relname IN ('migrations', 'schema'))";
+        AND c.relname IN ('environment', 'migrations', 'schema', 'ledger_format') \
+    OR n.nspname = $1 AND c.relname IN ('migrations', 'schema', 'ledger_format'))";
 
 /// The mark belongs to the database and not to a project, so its place does not move with the
 /// ledger's name.
@@ -109,6 +111,7 @@ mod tests {
             "Lockstep_Migrations",
             "shop_migrations",
             "shop_schema",
+            "shop_ledger_format",
         ] {
             assert!(shop.is_own_sqlite(own), "{own}");
         }

@@ -32,7 +32,7 @@ pub struct Scope {
 pub(crate) const OWN_SCHEMA: &str = "lockstep";
 
 /// The tables of a ledger.
-const LEDGER_TABLES: [&str; 2] = ["migrations", "schema"];
+const LEDGER_TABLES: [&str; 3] = ["migrations", "schema", "ledger_format"];
 
 impl Default for Scope {
     fn default() -> Scope {

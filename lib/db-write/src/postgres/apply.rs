@@ -96,8 +96,7 @@ impl PostgresWriter {
             }
         };
         let row = self.commit(&migration.version, say)?.unwrap_or(row);
-        self.ledger_there = true;
-        self.mark_with_first = None;
+        self.tables_are_there();
         Ok(Applied {
             row,
             duration_ms: millis(began),
@@ -261,10 +260,19 @@ impl PostgresWriter {
         }
     }
 
+    /// What [`PostgresWriter::begin`] made is committed.
+    pub(super) fn tables_are_there(&mut self) {
+        self.ledger_there = true;
+        self.mark_with_first = None;
+        self.outdated.clear();
+    }
+
     /// Makes Lockstep's own tables where they are not there yet, in the transaction of the first
     /// migration.
     fn make_tables(&mut self) -> Result<(), Cause> {
-        let made = tables::make_ledger(&mut self.link.client, &self.options.ledger);
+        let (client, ledger) = (&mut self.link.client, &self.options.ledger);
+        let made = tables::make_ledger(client, ledger)
+            .and_then(|()| tables::upgrade(client, ledger, &self.outdated));
         if let Err(error) = made {
             return Err(self.not_made("make the ledger's tables", error));
         }
@@ -289,7 +297,7 @@ impl PostgresWriter {
         let forbidden = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
         let cause = self.stopped_or(act, error);
         if forbidden {
-            cause.remedy(tables::grant(&self.options.ledger, &self.target.user))
+            cause.remedy(self.grant())
         } else {
             cause
         }

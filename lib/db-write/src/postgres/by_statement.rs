@@ -99,8 +99,7 @@ impl PostgresWriter {
                 "the connection was lost before its first statement, so nothing of it ran",
             )));
         }
-        self.ledger_there = true;
-        self.mark_with_first = None;
+        self.tables_are_there();
         Ok(())
     }
 

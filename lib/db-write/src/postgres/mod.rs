@@ -16,11 +16,12 @@ use contract::{Class, Classify as _, Failure};
 use db_connect::{Link, ServerError, StatementError};
 use migrations::{LedgerRow, Migration, RowState};
 use postgres::error::SqlState;
-use records::{Mark, PostgresRecords, Survey};
+use records::{Mark, Outdated, PostgresRecords, Survey};
 use schema::{Schema, Scope};
 use settings::PostgresTarget;
 
 use crate::error::kept_out;
+use crate::writer::UPGRADE;
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
 use conditions::Conditions;
 use rows::{NewRow, RowInsert};
@@ -43,6 +44,8 @@ pub(crate) struct PostgresWriter {
     judged: Option<NewMark>,
     /// Whether the ledger's tables are known to be there.
     ledger_there: bool,
+    /// What an earlier release wrote; the first change upgrades it.
+    outdated: Vec<Outdated>,
     /// The session that was lost: what it did is final once it is gone.
     lost: Option<Backend>,
     watcher: Option<Watcher>,
@@ -65,6 +68,7 @@ impl PostgresWriter {
             mark_with_first: None,
             judged: None,
             ledger_there: false,
+            outdated: Vec::new(),
             lost: None,
             watcher: None,
         })
@@ -74,7 +78,12 @@ impl PostgresWriter {
         PostgresRecords::new(&mut self.link.client, &self.options.ledger)
     }
 
-    /// Runs `work` in one transaction. Where the connection is lost in COMMIT, `is_there` looks
+    /// What an administrator has to do where the role may not make or upgrade our tables.
+    fn grant(&self) -> String {
+        tables::grant(&self.options.ledger, &self.target.user, &self.outdated)
+    }
+
+    /// Runs `work` in one transaction, which also upgrades what an earlier release wrote. Where the connection is lost in COMMIT, `is_there` looks
     /// whether the database holds what was to be written, once the lost session is gone.
     fn in_transaction<T>(
         &mut self,
@@ -84,7 +93,7 @@ impl PostgresWriter {
             &mut PostgresRecords<'_, postgres::Client>,
         ) -> Result<bool, records::Error>,
     ) -> Result<T, Error> {
-        let grant = tables::grant(&self.options.ledger, &self.target.user);
+        let grant = self.grant();
         let failed = |error: postgres::Error| match error.as_db_error() {
             Some(said) if *said.code() == SqlState::INSUFFICIENT_PRIVILEGE => Error::Forbidden {
                 act,
@@ -94,8 +103,11 @@ impl PostgresWriter {
             _ => Error::Postgres(StatementError::new(act, error)),
         };
         let mut transaction = self.link.client.transaction().map_err(failed)?;
-        let done = work(&mut transaction, &self.options).map_err(failed)?;
+        let done = tables::upgrade(&mut transaction, &self.options.ledger, &self.outdated)
+            .and_then(|()| work(&mut transaction, &self.options))
+            .map_err(failed)?;
         let Err(error) = transaction.commit() else {
+            self.outdated.clear();
             return Ok(done);
         };
         if !outcome::is_lost(&self.link, &error) {
@@ -160,6 +172,7 @@ impl Writer for PostgresWriter {
             protected: mark.protected,
             uuid: mark.uuid.clone(),
         });
+        self.outdated = survey.outdated();
         Ok(survey)
     }
 
@@ -207,6 +220,19 @@ impl Writer for PostgresWriter {
         } else {
             Err(Error::MarkChanged)
         }
+    }
+
+    fn upgrade(&mut self) -> Result<(), Error> {
+        self.in_transaction(
+            UPGRADE,
+            |_, _| Ok(()),
+            |records| {
+                Ok(records.ledger_format()? == records::LEDGER_FORMAT
+                    && records
+                        .mark()?
+                        .is_none_or(|mark| mark.format == records::MARK_FORMAT))
+            },
+        )
     }
 
     fn mark_with_first(&mut self, mark: NewMark) {

@@ -204,9 +204,11 @@ pub(super) fn write_mark<C: GenericClient>(
     ];
     let sql = match surveyed {
         None => {
+            values.push((&records::MARK_FORMAT, Type::INT4));
+            values.push((&env!("CARGO_PKG_VERSION"), Type::TEXT));
             "INSERT INTO \"lockstep\".\"environment\" (id, name, protected, uuid, \
-                system_identifier, database_oid, endpoint, marked_at, marked_by) \
-             VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING"
+                system_identifier, database_oid, endpoint, marked_at, marked_by, format, lockstep) \
+             VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING"
         }
         Some(surveyed) => {
             values.push((&surveyed.environment, Type::TEXT));

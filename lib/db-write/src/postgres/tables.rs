@@ -5,11 +5,19 @@
 
 use postgres::GenericClient;
 use postgres::types::Type;
-use records::LedgerName;
+use records::{LedgerName, Outdated, Own};
 
 const MARK_SCHEMA: &str = "lockstep";
 
-/// Makes the ledger's schema and tables where they are missing.
+/// The columns that later formats of the mark added to its first.
+const MARK_ADDED: [(&str, &str); 3] = [
+    ("format", "pg_catalog.int4 NOT NULL DEFAULT 1"),
+    ("lockstep", "pg_catalog.text NOT NULL DEFAULT ''"),
+    ("terms", "pg_catalog.text"),
+];
+
+/// Makes the ledger's schema and tables where they are missing, and gives them the format of this
+/// program.
 pub(super) fn make_ledger<C: GenericClient>(
     client: &mut C,
     ledger: &LedgerName,
@@ -48,10 +56,36 @@ pub(super) fn make_ledger<C: GenericClient>(
     run_id pg_catalog.text NOT NULL
 )"
         ),
-    )
+    )?;
+    let format = ledger.postgres_table("ledger_format");
+    make_table(
+        client,
+        &format,
+        &format!(
+            "CREATE TABLE {format} (
+    id pg_catalog.int4 PRIMARY KEY CHECK (id OPERATOR(pg_catalog.=) 1),
+    format pg_catalog.int4 NOT NULL,
+    lockstep pg_catalog.text NOT NULL
+)"
+        ),
+    )?;
+    client.execute_typed(
+        &format!(
+            "INSERT INTO {format} AS f (id, format, lockstep) VALUES (1, $1, $2) \
+             ON CONFLICT (id) DO UPDATE \
+             SET format = excluded.format, lockstep = excluded.lockstep \
+             WHERE f.format OPERATOR(pg_catalog.<) excluded.format"
+        ),
+        &[
+            (&records::LEDGER_FORMAT, Type::INT4),
+            (&env!("CARGO_PKG_VERSION"), Type::TEXT),
+        ],
+    )?;
+    Ok(())
 }
 
-/// Makes the mark's schema and table where they are missing.
+/// Makes the mark's schema and table where they are missing, and gives them the format of this
+/// program: what a table is made of is what one of the first format is upgraded with.
 pub(super) fn make_mark<C: GenericClient>(client: &mut C) -> Result<(), postgres::Error> {
     make_schema(client, MARK_SCHEMA)?;
     make_table(
@@ -68,17 +102,61 @@ pub(super) fn make_mark<C: GenericClient>(client: &mut C) -> Result<(), postgres
     marked_at pg_catalog.text NOT NULL,
     marked_by pg_catalog.text NOT NULL
 )",
+    )?;
+    let rows = client.query_typed(
+        "SELECT attname::pg_catalog.text FROM pg_catalog.pg_attribute \
+         WHERE attrelid OPERATOR(pg_catalog.=) \
+            pg_catalog.to_regclass('\"lockstep\".\"environment\"') AND NOT attisdropped",
+        &[],
+    )?;
+    // Looked for first: only the table's owner may ask for a column, also for one that is there.
+    let there: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    for (column, definition) in MARK_ADDED {
+        if !there.iter().any(|known| known == column) {
+            client.batch_execute(&add_to_mark(column, definition))?;
+        }
+    }
+    client.execute_typed(
+        "UPDATE \"lockstep\".\"environment\" SET format = $1, lockstep = $2 \
+         WHERE format OPERATOR(pg_catalog.<) $1",
+        &[
+            (&records::MARK_FORMAT, Type::INT4),
+            (&env!("CARGO_PKG_VERSION"), Type::TEXT),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Upgrades what an earlier release wrote.
+pub(super) fn upgrade<C: GenericClient>(
+    client: &mut C,
+    ledger: &LedgerName,
+    outdated: &[Outdated],
+) -> Result<(), postgres::Error> {
+    for outdated in outdated {
+        match outdated.what {
+            Own::Mark => make_mark(client)?,
+            Own::Ledger => make_ledger(client, ledger)?,
+        }
+    }
+    Ok(())
+}
+
+fn add_to_mark(column: &str, definition: &str) -> String {
+    format!(
+        "ALTER TABLE \"lockstep\".\"environment\" ADD COLUMN IF NOT EXISTS {column} {definition}"
     )
 }
 
-/// What an administrator has to do where the role may not make these.
-pub(super) fn grant(ledger: &LedgerName, user: &str) -> String {
+/// What an administrator has to do where the role may not make these, or may not upgrade those that
+/// are `outdated`.
+pub(super) fn grant(ledger: &LedgerName, user: &str, outdated: &[Outdated]) -> String {
     let mut schemas = vec![MARK_SCHEMA];
     if ledger.as_str() != MARK_SCHEMA {
         schemas.push(ledger.as_str());
     }
     let user = super::session::identifier(user);
-    let sql: Vec<String> = schemas
+    let mut sql: Vec<String> = schemas
         .iter()
         .map(|schema| {
             format!(
@@ -87,6 +165,11 @@ pub(super) fn grant(ledger: &LedgerName, user: &str) -> String {
             )
         })
         .collect();
+    // The ledger's upgrade is a table of the role's own.
+    if outdated.iter().any(|outdated| outdated.what == Own::Mark) {
+        let added = MARK_ADDED.map(|(column, definition)| add_to_mark(column, definition));
+        sql.push(format!("{};", added.join("; ")));
+    }
     format!("let the database's owner run: {}", sql.join(" "))
 }
 

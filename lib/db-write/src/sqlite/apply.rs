@@ -59,8 +59,7 @@ impl SqliteWriter {
         }
         let row = seen.row.clone();
         self.seen = Some(seen);
-        self.ledger_there = true;
-        self.mark_with_first = None;
+        self.tables_are_there();
         Ok(Applied {
             row,
             duration_ms: millis(began),
@@ -189,11 +188,18 @@ impl SqliteWriter {
         }
     }
 
+    /// What [`SqliteWriter::own_tables`] made is committed.
+    pub(super) fn tables_are_there(&mut self) {
+        self.ledger_there = true;
+        self.mark_with_first = None;
+        self.outdated.clear();
+    }
+
     pub(super) fn own_tables(&self) -> Result<(), rusqlite::Error> {
         if !self.ledger_there {
-            self.connection
-                .execute_batch(&tables::ledger(&self.options.ledger))?;
+            tables::make_ledger(&self.connection, &self.options.ledger)?;
         }
+        self.upgrade_outdated()?;
         if let Some(mark) = &self.mark_with_first {
             // Nobody else of ours writes one under the deployment lock.
             let (connection, options) = (&self.connection, &self.options);

@@ -30,8 +30,7 @@ impl SqliteWriter {
         if let Err(error) = self.patiently("COMMIT") {
             self.after_failed_commit(migration, &error)?;
         }
-        self.ledger_there = true;
-        self.mark_with_first = None;
+        self.tables_are_there();
         self.seen = None;
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use records::LedgerName;
+use records::{LEDGER_TABLES, LedgerName};
 use rusqlite::Connection;
 
 /// Kind, name and definition of everything on Lockstep's own tables. A file with `writable_schema`
@@ -22,7 +22,7 @@ pub(super) fn own_objects(
     connection
         .prepare_cached(
             "SELECT type, name, sql FROM main.sqlite_schema \
-             WHERE tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2)",
+             WHERE tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2, ?3)",
         )?
         .query_map(own_names(ledger), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -129,10 +129,10 @@ pub(super) fn written_unnamed(
     Ok(None)
 }
 
-fn own_names(ledger: &LedgerName) -> [String; 2] {
-    ["migrations", "schema"].map(|table| ledger.sqlite_table(table))
+fn own_names(ledger: &LedgerName) -> [String; LEDGER_TABLES.len()] {
+    LEDGER_TABLES.map(|table| ledger.sqlite_table(table))
 }
 
-fn is_own(table: &str, own: &[String; 2]) -> bool {
+fn is_own(table: &str, own: &[String]) -> bool {
     table.starts_with("lockstep_") || own.iter().any(|name| name == table)
 }

@@ -20,13 +20,14 @@ use std::time::{Duration, Instant};
 
 use contract::{Class, Classify as _};
 use migrations::{LedgerRow, Migration, RowState};
-use records::{Mark, SqliteRecords, Survey};
+use records::{LEDGER_TABLES, Mark, Outdated, Own, SqliteRecords, Survey};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
 use settings::SqliteTarget;
 
 use crate::error::{kept_out, sqlite_class, stopped};
+use crate::writer::UPGRADE;
 use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
 use apply::Seen;
 use lock::FileLock;
@@ -49,6 +50,8 @@ pub(crate) struct SqliteWriter {
     judged: Option<NewMark>,
     /// Whether the ledger's tables are known to be there.
     ledger_there: bool,
+    /// What an earlier release wrote; the first change upgrades it.
+    outdated: Vec<Outdated>,
     /// What the authorizer holds against the file that runs.
     held: Arc<Held>,
     /// What the last migration left, for the next one to compare with.
@@ -66,6 +69,7 @@ impl SqliteWriter {
         Ok(SqliteWriter {
             held,
             ledger_there: false,
+            outdated: Vec::new(),
             path,
             connection,
             options,
@@ -104,16 +108,31 @@ impl SqliteWriter {
         })
     }
 
-    /// Runs `work` in one immediate transaction.
+    /// Upgrades what an earlier release wrote, in the transaction that is open.
+    fn upgrade_outdated(&self) -> Result<(), rusqlite::Error> {
+        for outdated in &self.outdated {
+            match outdated.what {
+                Own::Mark => tables::make_mark(&self.connection)?,
+                Own::Ledger => tables::make_ledger(&self.connection, &self.options.ledger)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `work` in one immediate transaction, which also upgrades what an earlier release wrote.
     fn in_transaction<T>(
         &mut self,
         act: &'static str,
         work: impl FnOnce(&Connection, &Options, &Path) -> Result<T, rusqlite::Error>,
     ) -> Result<T, Error> {
         let done = self.patiently("BEGIN IMMEDIATE").and_then(|()| {
+            self.upgrade_outdated()?;
             work(&self.connection, &self.options, &self.path)
                 .and_then(|done| self.patiently("COMMIT").map(|()| done))
         });
+        if done.is_ok() {
+            self.outdated.clear();
+        }
         done.map_err(|source| {
             if !self.connection.is_autocommit() {
                 // What can't be rolled back is rolled back by whoever opens the file next.
@@ -272,10 +291,7 @@ fn forbid(
     held: &Arc<Held>,
 ) -> Result<(), rusqlite::Error> {
     let held = Arc::clone(held);
-    let ledger = [
-        options.ledger.sqlite_table("migrations"),
-        options.ledger.sqlite_table("schema"),
-    ];
+    let ledger = LEDGER_TABLES.map(|table| options.ledger.sqlite_table(table));
     let is_own = move |table: &str| {
         let table = table.to_ascii_lowercase();
         table.starts_with("lockstep_") || ledger.contains(&table)
@@ -373,6 +389,7 @@ impl Writer for SqliteWriter {
             protected: mark.protected,
             uuid: mark.uuid.clone(),
         });
+        self.outdated = survey.outdated();
         Ok(survey)
     }
 
@@ -415,6 +432,10 @@ impl Writer for SqliteWriter {
         }
     }
 
+    fn upgrade(&mut self) -> Result<(), Error> {
+        self.in_transaction(UPGRADE, |_, _, _| Ok(()))
+    }
+
     fn mark_with_first(&mut self, mark: NewMark) {
         self.judged = Some(mark.clone());
         self.mark_with_first = Some(mark);
@@ -443,7 +464,7 @@ impl Writer for SqliteWriter {
     fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error> {
         let applied_at = contract::now();
         self.in_transaction("enter the rows", |connection, options, _| {
-            connection.execute_batch(&tables::ledger(&options.ledger))?;
+            tables::make_ledger(connection, &options.ledger)?;
             let last = tables::last_position(connection, options)?;
             for (position, row) in (last + 1..).zip(rows) {
                 let new = NewRow {

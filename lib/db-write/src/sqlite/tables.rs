@@ -19,9 +19,57 @@ const MARK: &str = "CREATE TABLE IF NOT EXISTS main.lockstep_environment (
     marked_by TEXT NOT NULL
 ) STRICT";
 
+/// The columns that later formats of the mark added to its first.
+const MARK_ADDED: [(&str, &str); 3] = [
+    ("format", "INTEGER NOT NULL DEFAULT 1"),
+    ("lockstep", "TEXT NOT NULL DEFAULT ''"),
+    ("terms", "TEXT"),
+];
+
+/// Makes the mark's table where it is missing, and gives it the format of this program: what a
+/// table is made of is what one of the first format is upgraded with.
+pub(super) fn make_mark(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.execute_batch(MARK)?;
+    for (column, definition) in MARK_ADDED {
+        let there = connection
+            .prepare(
+                "SELECT 1 FROM pragma_table_info('lockstep_environment', 'main') WHERE name = ?1",
+            )?
+            .exists([column])?;
+        if !there {
+            connection.execute_batch(&format!(
+                "ALTER TABLE main.lockstep_environment ADD COLUMN {column} {definition}"
+            ))?;
+        }
+    }
+    connection.execute(
+        "UPDATE main.lockstep_environment SET format = ?1, lockstep = ?2 WHERE format < ?1",
+        (records::MARK_FORMAT, env!("CARGO_PKG_VERSION")),
+    )?;
+    Ok(())
+}
+
+/// Makes the ledger's tables where they are missing, and gives them the format of this program.
+pub(super) fn make_ledger(
+    connection: &Connection,
+    ledger: &LedgerName,
+) -> Result<(), rusqlite::Error> {
+    connection.execute_batch(&ledger_sql(ledger))?;
+    let format = ledger.sqlite_table("ledger_format");
+    connection.execute(
+        &format!(
+            "INSERT INTO main.\"{format}\" (id, format, lockstep) VALUES (1, ?1, ?2) \
+             ON CONFLICT (id) DO UPDATE SET format = excluded.format, lockstep = excluded.lockstep \
+             WHERE format < excluded.format"
+        ),
+        (records::LEDGER_FORMAT, env!("CARGO_PKG_VERSION")),
+    )?;
+    Ok(())
+}
+
 /// The statements that make the ledger's tables. `because` holds the reason that a person gave for
 /// a row that no deployment wrote.
-pub(super) fn ledger(ledger: &LedgerName) -> String {
+fn ledger_sql(ledger: &LedgerName) -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS main.\"{migrations}\" (
     position INTEGER PRIMARY KEY,
@@ -42,9 +90,15 @@ CREATE TABLE IF NOT EXISTS main.\"{schema}\" (
     ledger_state TEXT NOT NULL,
     recorded_at TEXT NOT NULL,
     run_id TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS main.\"{format}\" (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    format INTEGER NOT NULL,
+    lockstep TEXT NOT NULL
 ) STRICT",
         migrations = ledger.sqlite_table("migrations"),
         schema = ledger.sqlite_table("schema"),
+        format = ledger.sqlite_table("ledger_format"),
     )
 }
 
@@ -57,14 +111,14 @@ pub(super) fn write_mark(
     mark: &NewMark,
     surveyed: Option<&Mark>,
 ) -> Result<bool, rusqlite::Error> {
-    connection.execute_batch(MARK)?;
+    make_mark(connection)?;
     let endpoint = Place::sqlite(path).endpoint;
     let now = contract::now();
     let written = match surveyed {
         None => connection.execute(
             "INSERT INTO main.lockstep_environment \
-             (id, name, protected, uuid, endpoint, marked_at, marked_by) \
-             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+             (id, name, protected, uuid, endpoint, marked_at, marked_by, format, lockstep) \
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
             (
                 &mark.environment,
                 mark.protected,
@@ -72,6 +126,8 @@ pub(super) fn write_mark(
                 endpoint,
                 now,
                 &options.actor,
+                records::MARK_FORMAT,
+                env!("CARGO_PKG_VERSION"),
             ),
         ),
         Some(surveyed) => connection.execute(
