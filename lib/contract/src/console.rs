@@ -75,16 +75,39 @@ pub(crate) fn plain(text: &str) -> String {
         match c {
             '\n' => plain.push_str("\\n"),
             '\t' => plain.push(' '),
-            c if c.is_control() || is_direction(c) => plain.extend(c.escape_default()),
+            c if is_obeyed(c) => plain.extend(c.escape_default()),
             c => plain.push(c),
         }
     }
     plain.replace("##[", "# #[")
 }
 
-/// Characters that reorder what a terminal shows.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Characters that a terminal or a viewer obeys in place of showing them: control characters, those that
+/// reorder what is shown (Unicode's bidirectional formatting), those that some take for a line end.
+fn is_obeyed(c: char) -> bool {
+    let is_direction = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    c.is_control() || is_direction || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// A JSON text in which whatever a terminal or a viewer would obey is escaped. The grammar itself is
+/// ASCII, so such a character stands in a string, and all of them have four hexadecimal digits.
+pub(crate) fn json_text(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if text.is_ascii() && !text.contains('\u{7f}') {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_obeyed(c) {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// From now on no write waits longer than this for its reader.
@@ -154,9 +177,28 @@ mod tests {
             ("\u{1b}[2Jx", "\\u{1b}[2Jx"),
             ("x ##[add-mask]y", "x # #[add-mask]y"),
             ("a\u{202e}b", "a\\u{202e}b"),
+            ("a\u{200f}\u{61c}b", "a\\u{200f}\\u{61c}b"),
+            ("a\u{2028}\u{9b}b", "a\\u{2028}\\u{9b}b"),
             ("naïve – 表", "naïve – 表"),
         ] {
             assert_eq!(plain(text), expected);
         }
+    }
+
+    #[test]
+    fn nothing_of_the_kind_stands_in_json_and_every_text_comes_back() {
+        let obeyed: String = ('\u{7f}'..='\u{9f}')
+            .chain([
+                '\u{61c}', '\u{200e}', '\u{202e}', '\u{2028}', '\u{2069}', '\n', '\u{1b}',
+            ])
+            .collect();
+        let value = serde_json::json!({ "naïve – 表": obeyed });
+        let text = json_text(&value);
+        assert!(!text.chars().any(is_obeyed), "{text}");
+        assert!(text.contains("naïve – 表"), "{text}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
     }
 }

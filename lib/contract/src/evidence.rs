@@ -151,7 +151,7 @@ impl Evidence {
         if let Value::Object(members) = result {
             object.extend(members.clone());
         }
-        let line = Value::Object(object).to_string();
+        let line = crate::console::json_text(&Value::Object(object));
         let mut bytes = line.clone().into_bytes();
         bytes.push(b'\n');
         let start = locked

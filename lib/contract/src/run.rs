@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::cli::{self, Common, Format, Parsed};
-use crate::console::{self, colored, write_stderr, write_stdout};
+use crate::console::{self, colored, json_text, write_stderr, write_stdout};
 use crate::evidence::Evidence;
 use crate::log::Log;
 use crate::report::{Changed, Report, TargetFacts};
@@ -441,7 +441,7 @@ fn write_result(run: &Run, outcome: &Outcome<'_>, told: bool) {
     }
     match run.common.format {
         Format::Human => write_stdout(outcome.human(run.stdout_colored()).as_bytes()),
-        Format::Json => write_stdout(format!("{}\n", outcome.json()).as_bytes()),
+        Format::Json => write_stdout(format!("{}\n", json_text(&outcome.json())).as_bytes()),
     }
     if run.log.is_some() {
         run.account(&account(outcome));
@@ -455,7 +455,7 @@ fn account(outcome: &Outcome<'_>) -> String {
     if let Some(failure) = &outcome.report.stopped_by {
         text.push_str(&failure_lines(outcome.tool, failure, false));
     }
-    text.push_str(&format!("{}\n", outcome.json()));
+    text.push_str(&format!("{}\n", json_text(&outcome.json())));
     text
 }
 
@@ -572,7 +572,7 @@ fn answer_and_end(context: &Context, failure: Failure) -> ! {
     }
     match context.format {
         Format::Human => write_stdout(outcome.human(false).as_bytes()),
-        Format::Json => write_stdout(format!("{}\n", outcome.json()).as_bytes()),
+        Format::Json => write_stdout(format!("{}\n", json_text(&outcome.json())).as_bytes()),
     }
     std::process::exit(i32::from(class.code()));
 }
