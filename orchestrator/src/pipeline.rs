@@ -98,9 +98,11 @@ impl Pipeline {
     ///
     /// When it can't be read, is too large, or says anything that a pipeline can't say.
     pub(crate) fn read(path: &Path) -> Result<Pipeline, PipelineError> {
-        let bytes = read_bounded(path).map_err(|source| PipelineError::Read {
-            path: path.to_owned(),
-            source,
+        let bytes = contract::file::read_limited(path, BYTES_MAX).map_err(|source| {
+            PipelineError::Read {
+                path: path.to_owned(),
+                source,
+            }
         })?;
         let content = |line: Option<u32>, what: String| PipelineError::Content {
             path: path.to_owned(),
@@ -126,16 +128,6 @@ impl Pipeline {
         pipeline.sha256 = contract::evidence::hex(&Sha256::digest(&bytes));
         Ok(pipeline)
     }
-}
-
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    // One byte more than allowed, so that the caller sees that there is more.
-    std::fs::File::open(path)?
-        .take(BYTES_MAX + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn line_at(bytes: &[u8], at: usize) -> u32 {

@@ -81,7 +81,7 @@ pub(crate) enum Written {
 
 impl Recorded {
     pub(crate) fn read(path: &Path) -> Result<Recorded, Error> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match contract::file::open(path).and_then(std::io::read_to_string) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Recorded {

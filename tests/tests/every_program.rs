@@ -138,6 +138,27 @@ fn every_end_is_one_document_of_the_published_schema_with_the_code_that_it_names
 }
 
 #[test]
+fn a_named_pipe_in_the_settings_place_is_refused_at_once() {
+    for name in names() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("lockstep.toml");
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        let (args, _) = ends(&name).pop().unwrap();
+        let mut args: Vec<&str> = args;
+        let mut code = 2;
+        if name == "orchestrator" {
+            let pipeline = "pipeline = 1\nname = \"p\"\n[[step]]\nrun = [\"verify-env\"]\n";
+            std::fs::write(dir.path().join("p.toml"), pipeline).unwrap();
+            (args, code) = (vec!["check", "p.toml"], 125);
+        }
+        let output = run(&name, dir.path(), &args);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{name}: {stderr}");
+        assert!(stderr.contains("it is a named pipe"), "{name}: {stderr}");
+    }
+}
+
+#[test]
 fn the_code_hangs_on_nothing_but_the_answer() {
     let dir = tempfile::tempdir().unwrap();
     for name in names() {

@@ -1,6 +1,5 @@
 //! The file that lists an application's variables, as `.env.example`.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use settings::dotenv::{self, Assignment};
@@ -16,13 +15,10 @@ pub(crate) struct Example {
 
 impl Example {
     pub(crate) fn read(path: &Path) -> Result<Example, Error> {
-        let mut bytes = Vec::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(SIZE_BYTES_MAX + 1).read_to_end(&mut bytes))
-            .map_err(|source| Error::ReadExample {
-                path: path.to_owned(),
-                source,
-            })?;
+        let bytes = contract::file::read_limited(path, SIZE_BYTES_MAX).map_err(|source| {
+            let path = path.to_owned();
+            Error::ReadExample { path, source }
+        })?;
         let assignments = dotenv::parse(&bytes).map_err(|source| Error::UseExample {
             path: path.to_owned(),
             source,

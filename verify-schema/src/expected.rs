@@ -1,8 +1,7 @@
 //! What the schema should be, and who says so.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use contract::{Class, Classify};
@@ -131,10 +130,8 @@ fn read(path: &Path) -> Result<String, Error> {
         path: path.to_owned(),
         reason,
     };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(SIZE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|source| Error::Read {
+    let bytes =
+        contract::file::read_limited(path, SIZE_BYTES_MAX).map_err(|source| Error::Read {
             path: path.to_owned(),
             source,
         })?;

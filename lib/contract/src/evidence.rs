@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::file::refuse_pipe;
 use crate::{Class, Classify};
 
 #[cfg(test)]
@@ -175,11 +176,11 @@ impl Evidence {
 
     fn lock(&self, patience: Duration) -> Result<File, EvidenceError> {
         let path = self.dir.join(LINES_FILE);
-        let lines = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(&path)
+        let lines = refuse_pipe(&path)
+            .and_then(|()| {
+                let mut options = OpenOptions::new();
+                options.create(true).read(true).append(true).open(&path)
+            })
             .map_err(file("open", &path))?;
         lock(
             &lines,
@@ -226,7 +227,7 @@ impl Evidence {
 
     fn read_head(&self) -> Result<Option<Head>, EvidenceError> {
         let path = self.dir.join(HEAD_FILE);
-        match std::fs::read(&path) {
+        match refuse_pipe(&path).and_then(|()| std::fs::read(&path)) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
                 .map_err(|error| broken(&path, &format!("its HEAD can't be read: {error}"))),
@@ -262,7 +263,7 @@ pub fn read(dir: &Path) -> Result<(Vec<Line>, Head), EvidenceError> {
     let evidence = Evidence {
         dir: dir.to_owned(),
     };
-    let file_handle = File::open(&path).map_err(file("open", &path))?;
+    let file_handle = crate::file::open(&path).map_err(file("open", &path))?;
     lock(
         &file_handle,
         FlockOperation::NonBlockingLockShared,

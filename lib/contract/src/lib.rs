@@ -23,6 +23,7 @@ mod cli;
 mod console;
 pub mod evidence;
 mod failure;
+pub mod file;
 mod github;
 mod log;
 mod manual;

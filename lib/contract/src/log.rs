@@ -22,6 +22,7 @@ impl Log {
             Failure::caused_by(Class::Usage, act, error)
                 .remedy("name a file that can be written with --log")
         };
+        crate::file::refuse_pipe(path).map_err(|error| unfit(&error))?;
         let mut options = std::fs::OpenOptions::new();
         options.create(true).append(true).read(true);
         let mut file = match options.open(path) {

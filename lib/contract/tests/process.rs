@@ -243,20 +243,12 @@ fn a_limited_patience_ends_with_the_verdict_whatever_is_not_read() {
 
 #[test]
 fn a_log_that_nobody_reads_does_not_keep_the_process_either() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = dir.path().join("log");
-    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    let fifo = rustix::fs::FileType::Fifo;
-    rustix::fs::mknodat(rustix::fs::CWD, &log, fifo, mode, 0).unwrap();
-    let reader = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(&log)
-        .unwrap();
-    fill(&reader);
-    let mut command = double(&["hurried", "--log"]);
+    let (_reader, writer) = std::io::pipe().unwrap();
+    fill(&writer);
+    // As a shell's `--log >(command)` has it.
+    let mut command = double(&["hurried", "--log", "/dev/stdin"]);
     command
-        .arg(&log)
+        .stdin(writer)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     assert_eq!(ends_unread(&mut command), Some(1));
@@ -353,6 +345,37 @@ fn evidence_that_can_not_be_written_stops_the_run_before_it_begins() {
         .unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(document(&output)["changed"], "no");
+}
+
+#[test]
+fn a_named_pipe_where_a_file_should_be_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = |name: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        path
+    };
+    let log = pipe("log");
+    let output = double(&["change", "--log"]).arg(&log).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    for name in ["chain/evidence.jsonl", "head/HEAD"] {
+        let folder = pipe(name).parent().unwrap().to_owned();
+        let output = double(&["change", "--evidence"])
+            .arg(&folder)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3), "{name}: {output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("it is a named pipe"), "{stderr}");
+        assert!(contract::evidence::read(&folder).is_err());
+    }
+    // Not one that a shell has opened.
+    let mut command = double(&["hold", "--log", "/dev/stderr"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("PASS"));
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! environment's declared `database`, then `DATABASE_URL`. A declared one and a `DATABASE_URL` that
 //! names another database are an error: one of them is what somebody believes to be deploying to.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::file::{DatabaseSource, EnvironmentSettings, SIZE_BYTES_MAX};
@@ -152,14 +151,10 @@ fn add_file(
 
 /// A file's bytes, one more than the limit at most.
 fn read_limited(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(SIZE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(bytes)
+    contract::file::read_limited(path, SIZE_BYTES_MAX).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl Resolved {

@@ -9,7 +9,6 @@ mod values;
 mod variable;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -193,7 +192,7 @@ impl Settings {
     /// The file can't be read, is larger than [`SIZE_BYTES_MAX`], or does not say what it should.
     pub fn read(path: Option<&Path>, cwd: &Path) -> Result<Settings, FileError> {
         let file = cwd.join(path.unwrap_or(Path::new(FILE_NAME)));
-        let bytes = match read_limited(&file) {
+        let bytes = match contract::file::read_limited(&file, SIZE_BYTES_MAX) {
             Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Settings::default());
             }
@@ -240,11 +239,4 @@ impl Settings {
             .and_then(Path::parent)
             .unwrap_or(Path::new(""))
     }
-}
-
-fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)?;
-    file.take(SIZE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
