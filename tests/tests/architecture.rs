@@ -115,6 +115,9 @@ fn what_may_only_read_does_not_link_what_writes() {
             .iter()
             .any(|verb| name.starts_with(verb));
         assert_eq!(links.contains("db-write"), may_change, "{name}");
+        // Nothing that is guarded replays anything, and no library does.
+        let replays = ["verify-schema", "verify-migrations"].contains(&name.as_str());
+        assert!(replays || !links.contains("scratch"), "{name}");
     }
     for lib in [
         "db-read",
@@ -125,6 +128,7 @@ fn what_may_only_read_does_not_link_what_writes() {
         "schema",
         "sql",
         "snapshots",
+        "scratch",
     ] {
         assert!(!workspace.all_links(lib).contains("db-write"), "{lib}");
     }

@@ -2,7 +2,7 @@
 //!
 //! The target is only read. What is expected stands in a file, else in the ledger's record of the
 //! last deployment; with `--replay` it is what the applied migrations make of an empty database,
-//! and that one is a scratch database of this run's own (`replay`).
+//! in a scratch database (`lib/scratch`).
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,7 +47,7 @@ const OWN: [Check; 7] = [
     MAJOR_AS_RECORDED,
     SCHEMA_EXISTS,
     replay::REPLAYABLE,
-    replay::SCRATCH_DROPPED,
+    scratch::SCRATCH_DROPPED,
     SETTINGS_USED,
 ];
 
@@ -61,7 +61,7 @@ struct Args {
     expected: Option<PathBuf>,
 
     /// Compare with what the applied migrations make of an empty database: in memory for SQLite,
-    /// on the server that scratch in [schema] names for PostgreSQL.
+    /// on the server that [scratch] names for PostgreSQL.
     #[arg(long)]
     replay: bool,
 
@@ -75,7 +75,7 @@ struct Found {
     recorded: Option<RecordedSchema>,
     schema: Schema,
     /// PostgreSQL: who the session was and on which server.
-    server: Option<replay::ServerFacts>,
+    server: Option<scratch::ServerFacts>,
     leftovers: Leftovers,
 }
 
@@ -136,7 +136,7 @@ fn read(resolved: &Resolved, scope: &Scope, run: &Run) -> Result<Found, Failure>
         Session::Sqlite(session) => (schema::read_sqlite(session.connection(), scope)?, None),
         Session::Postgres(session) => {
             let schema = schema::read_postgres(session.client(), scope)?;
-            let server = replay::ServerFacts::read(session)?;
+            let server = scratch::ServerFacts::read(session)?;
             (schema, Some(server))
         }
     };

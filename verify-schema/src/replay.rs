@@ -1,27 +1,16 @@
-//! The applied migrations, run on an empty database.
-//!
-//! The one module of a `verify-*` program that runs statements which change something. What they
-//! run on is a scratch database that it makes and takes away itself: in memory for SQLite, of a
-//! random name on the server that `[schema] scratch` names for PostgreSQL. The target is not
-//! connected to any more by then.
+//! The applied migrations, run on an empty database: a scratch database that `lib/scratch` makes and
+//! takes away. The target is not connected to any more by then.
 
 use std::collections::HashMap;
 
 use contract::{Check, Class, Failure, Report, Run};
-use db_connect::StatementError;
-use db_read::PostgresSession;
 use migrations::{LedgerRow, Migration, RowState, Set};
 use schema::{Schema, Scope};
-use settings::{Resolved, Target};
-use sql::{Hindrance, Script};
+use scratch::{Fault, Wanted};
+use settings::Resolved;
 
-use crate::Found;
 use crate::expected::{Expected, Source};
-
-mod postgres;
-mod shared;
-mod sqlite;
-mod stop;
+use crate::{Found, TOOL};
 
 pub(crate) const REPLAYABLE: Check = Check {
     id: "migrations-replayable",
@@ -29,44 +18,9 @@ pub(crate) const REPLAYABLE: Check = Check {
     remedy: "restore the file as it was applied, or compare with a recorded schema instead",
 };
 
-pub(crate) const SCRATCH_DROPPED: Check = Check {
-    id: "scratch-dropped",
-    holds: "the scratch database of the replay was dropped",
-    remedy: "drop it by hand",
-};
-
-/// What a replay has to know of the target's server.
-pub(crate) struct ServerFacts {
-    /// Who the target's session runs as: what `"$user"` in its search_path means.
-    role: String,
-    /// When the server started, to the microsecond.
-    started: String,
-}
-
-impl ServerFacts {
-    pub(crate) fn read(session: &mut PostgresSession) -> Result<ServerFacts, StatementError> {
-        let rows = session.rows("read when the server started", postgres::STARTED)?;
-        Ok(ServerFacts {
-            role: session.facts().role.clone(),
-            started: rows.first().map(|row| row.get(0)).unwrap_or_default(),
-        })
-    }
-}
-
-/// Why one migration can't be replayed.
-struct Fault {
-    /// Its file, as the user would type it, or the version that has none.
-    subject: String,
-    message: String,
-    line: Option<u32>,
-    /// Whether the subject is a file.
-    has_file: bool,
-    remedy: Option<String>,
-}
-
 /// How a replay ended.
 enum Ended {
-    Replayed(Schema),
+    Replayed(Box<Schema>),
     Faulty(Fault),
 }
 
@@ -92,28 +46,37 @@ pub(crate) fn replay(
     let (migrations, faults) = applied(&plan.set, survey.rows());
     if !faults.is_empty() {
         for fault in faults {
-            fault.report(report);
+            fault.report(&REPLAYABLE, report);
         }
         return Ok(None);
     }
-    let ended = match &resolved.target {
-        Target::Sqlite(_) => sqlite::replay(&plan.set, &migrations, scope)?,
-        Target::Postgres(_) => {
-            postgres::replay(resolved, found, &plan.set, &migrations, scope, run, report)?
-        }
+    let wanted = Wanted {
+        resolved,
+        survey,
+        server: found.server.as_ref(),
+        tool: TOOL.name,
+        run,
     };
+    let ended = scratch::with(&wanted, &migrations, report, |scratch| {
+        for migration in &migrations {
+            if let Some(fault) = scratch.apply(&plan.set, migration)? {
+                return Ok(Ended::Faulty(fault));
+            }
+        }
+        Ok(Ended::Replayed(Box::new(scratch.read_schema(scope)?)))
+    })?;
     match ended {
         Ended::Replayed(schema) => {
             let source = Source::Replay(migrations.len());
             report.held(&REPLAYABLE, format!("{} applied", migrations.len()));
             Ok(Some(Expected {
-                schema,
+                schema: *schema,
                 source,
                 is_stale: false,
             }))
         }
         Ended::Faulty(fault) => {
-            fault.report(report);
+            fault.report(&REPLAYABLE, report);
             Ok(None)
         }
     }
@@ -164,78 +127,4 @@ fn applied<'s>(set: &'s Set, ledger: &[LedgerRow]) -> (Vec<&'s Migration>, Vec<F
 fn same_sql(row: &LedgerRow, migration: &Migration) -> bool {
     row.sha256 == migration.sha256
         || row.sha256_tokens.is_some() && row.sha256_tokens == migration.sha256_tokens
-}
-
-/// How a file is to be run.
-struct Manner {
-    script: Script,
-    /// Whether the runner puts it in a transaction. A file that came from another tool may bring
-    /// its own.
-    in_transaction: bool,
-}
-
-/// How a file is to be run, or why it can't be.
-fn manner(set: &Set, migration: &Migration) -> Result<Manner, Fault> {
-    let script = sql::parse(set.dialect, &migration.up);
-    let mut own_transaction = false;
-    for hindered in sql::hindrances(&script, &migration.up, records::LEDGER_DEFAULT) {
-        match hindered.hindrance {
-            Hindrance::EndsTransaction => own_transaction = true,
-            Hindrance::CopyFromStdin
-            | Hindrance::CopyToStdout
-            | Hindrance::ClientCommand
-            | Hindrance::Attach => {
-                let message = format!("{}: it can't be run here", hindered.text);
-                return Err(Fault {
-                    line: Some(migration.up_line + hindered.line - 1),
-                    ..Fault::of(set, migration, message)
-                });
-            }
-            // An adopted dump may hold them; in a scratch database they guard nothing.
-            Hindrance::OwnTables
-            | Hindrance::NeedsNoTransaction
-            | Hindrance::NoEffectInTransaction
-            | Hindrance::ReleasesLock => {}
-        }
-    }
-    if let Some(statement) = shared::first(set.dialect, &script, migration) {
-        // Further words may be a password.
-        let text = migration.up[statement.range.clone()].split_whitespace();
-        let begin = text.take(3).collect::<Vec<_>>().join(" ");
-        return Err(Fault {
-            line: Some(migration.up_line + statement.line - 1),
-            remedy: Some("compare with a recorded schema instead".to_owned()),
-            ..Fault::of(
-                set,
-                migration,
-                format!("{begin} …: it can't be replayed, for it reaches beyond its database"),
-            )
-        });
-    }
-    Ok(Manner {
-        script,
-        in_transaction: !migration.no_transaction && !own_transaction,
-    })
-}
-
-impl Fault {
-    fn of(set: &Set, migration: &Migration, message: impl Into<String>) -> Fault {
-        Fault {
-            subject: set.path(&migration.file).display().to_string(),
-            message: message.into(),
-            line: None,
-            has_file: true,
-            remedy: None,
-        }
-    }
-
-    fn report(self, report: &mut Report) {
-        let finding = report.broken(&REPLAYABLE, &self.subject, self.message);
-        if self.has_file {
-            finding.at(self.subject, self.line);
-        }
-        if let Some(remedy) = self.remedy {
-            finding.remedy(remedy);
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod file;
 mod kinds;
 mod model;
 mod name;
+mod outline;
 mod postgres;
 mod scope;
 mod sqlite;
@@ -25,6 +26,7 @@ pub use model::{
     Column, Constraint, Domain, Engine, Extension, FORMAT, Function, Index, Schema, Sequence,
     Table, Trigger, Type, View,
 };
+pub use outline::{Outline, OutlineCache, catalog_stamp};
 pub use postgres::read_postgres;
 pub use scope::Scope;
 pub use sqlite::read_sqlite;

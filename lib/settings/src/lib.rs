@@ -18,7 +18,7 @@ pub mod warning;
 pub use arguments::{SETTINGS_USED, SettingsArgs, TARGET_OWN, TargetArgs, report};
 pub use error::{Error, read_remedy};
 pub use file::Settings;
-pub use resolve::{Loaded, Resolved, Source};
+pub use resolve::{Loaded, Resolved, Scratch, Source};
 pub use target::{Ambient, PostgresTarget, Secret, SqliteTarget, Target, TargetError};
 pub use variables::Variables;
 pub use warning::Warning;

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::file::{DatabaseSource, EnvironmentSettings, SIZE_BYTES_MAX};
+use crate::file::{DatabaseSource, EnvironmentSettings, SIZE_BYTES_MAX, ScratchServer};
 use crate::{
     Ambient, Error, Settings, SettingsArgs, Target, TargetArgs, Variables, Warning, dotenv,
     environment, target,
@@ -229,25 +229,38 @@ impl Resolved {
             .map(|(name, _)| name.clone())
     }
 
-    /// The server that `[schema] scratch` names.
+    /// Where `[scratch]` says that scratch databases are made.
     ///
     /// # Errors
     ///
     /// Its variable is not set, or what it says is no target.
-    pub fn scratch(&self, ambient: &Ambient) -> Result<Option<Target>, Error> {
-        let Some(source) = &self.settings.schema.scratch else {
-            return Ok(None);
+    pub fn scratch(&self, ambient: &Ambient) -> Result<Scratch, Error> {
+        let source = match &self.settings.scratch.server {
+            None => return Ok(Scratch::NotNamed),
+            Some(ScratchServer::Temporary) => return Ok(Scratch::Temporary),
+            Some(ScratchServer::Named(source)) => source,
         };
-        let place = "[schema] scratch".to_owned();
         let named = name(
             source,
-            place,
+            "[scratch] server".to_owned(),
             &self.settings,
             &self.variables,
             Path::new(""),
         )?;
-        named.read(ambient, &mut Vec::new()).map(Some)
+        let target = named.read(ambient, &mut Vec::new())?;
+        Ok(Scratch::Server(Box::new(target)))
     }
+}
+
+/// Where scratch databases are made, beside those of SQLite, which are in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scratch {
+    /// Nothing says so.
+    NotNamed,
+    /// On a server of the run's own.
+    Temporary,
+    /// On this one.
+    Server(Box<Target>),
 }
 
 /// A text that should be a target, before it is read.

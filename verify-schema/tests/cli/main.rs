@@ -6,6 +6,7 @@ mod expected_file;
 mod postgres;
 mod postgres_replay;
 mod readme;
+mod scratch_server;
 mod sqlite;
 mod sqlite_replay;
 mod support;

@@ -14,23 +14,23 @@ use tests::ran::Ran;
 use crate::support::Place;
 
 /// A server of its own for scratch databases: the shared one is the target's.
-fn scratch() -> &'static Server {
+pub(crate) fn scratch() -> &'static Server {
     static SCRATCH: OnceLock<Server> = OnceLock::new();
     SCRATCH.get_or_init(|| Server::start(&[]))
 }
 
-const SETTINGS: &str = "[schema]\nscratch = { env = \"SCRATCH_URL\" }\n";
+pub(crate) const SETTINGS: &str = "[scratch]\nserver = { env = \"SCRATCH_URL\" }\n";
 
-struct Replay {
-    place: Place,
-    target: Database,
+pub(crate) struct Replay {
+    pub(crate) place: Place,
+    pub(crate) target: Database,
     /// Where the scratch databases are made.
-    scratch: String,
+    pub(crate) scratch: String,
 }
 
 impl Replay {
     /// A target on the shared server on which the files were applied as they stand.
-    fn applied(files: &[(&str, &str)]) -> Replay {
+    pub(crate) fn applied(files: &[(&str, &str)]) -> Replay {
         let mut replay = Replay::recorded(files);
         for (_, text) in files {
             replay.target.change("DISCARD ALL");
@@ -40,7 +40,7 @@ impl Replay {
     }
 
     /// A target whose ledger says that the files were applied, and that has none of it.
-    fn recorded(files: &[(&str, &str)]) -> Replay {
+    pub(crate) fn recorded(files: &[(&str, &str)]) -> Replay {
         let place = Place::new();
         place.write("lockstep.toml", SETTINGS);
         place.migrations(files);
@@ -52,11 +52,11 @@ impl Replay {
         }
     }
 
-    fn run(&self) -> Ran {
+    pub(crate) fn run(&self) -> Ran {
         self.place.run_with(&["--replay"], &self.variables())
     }
 
-    fn variables(&self) -> [(&str, &str); 2] {
+    pub(crate) fn variables(&self) -> [(&str, &str); 2] {
         [
             ("DATABASE_URL", self.target.url.as_str()),
             ("SCRATCH_URL", self.scratch.as_str()),
@@ -64,7 +64,7 @@ impl Replay {
     }
 }
 
-fn databases(server: &Server) -> Vec<String> {
+pub(crate) fn databases(server: &Server) -> Vec<String> {
     let mut client = server.connect("postgres");
     let rows = client
         .query(
@@ -83,10 +83,7 @@ fn check_dropped(ran: &Ran) {
         .lines()
         .find_map(|line| line.strip_prefix("PASS scratch-dropped "));
     let name = line.unwrap_or_else(|| panic!("{}{}", ran.stdout, ran.stderr));
-    assert!(
-        name.starts_with("lockstep_replay_") && name.len() == 48,
-        "{name}"
-    );
+    assert!(name.starts_with("lockstep_scratch_"), "{name}");
     assert!(!databases(scratch()).contains(&name.to_owned()));
 }
 
@@ -225,7 +222,7 @@ fn a_signal_takes_the_scratch_database_away() {
         let name = wait_for(|| {
             let rows = admin.query(
                 "SELECT datname::text FROM pg_stat_activity
-                 WHERE query LIKE '%pg_sleep(600)%' || $1 || '%' AND datname LIKE 'lockstep_replay_%'",
+                 WHERE query LIKE '%pg_sleep(600)%' || $1 || '%' AND datname LIKE 'lockstep_scratch_%'",
                 &[&mark],
             );
             rows.unwrap().first().map(|row| row.get::<_, String>(0))
@@ -237,7 +234,7 @@ fn a_signal_takes_the_scratch_database_away() {
     }
 }
 
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look() {
@@ -269,7 +266,7 @@ fn a_protected_databases_own_server_is_no_scratch_server() {
         replay
             .run()
             .exits(2)
-            .says("cannot replay on [schema] scratch: it is the server of the target")
+            .says("cannot replay on the scratch server: it is the server of the target")
             .says("name a server that no protected database is on");
     }
     // On one's own machine one server is enough.
@@ -343,7 +340,7 @@ fn a_scratch_server_that_cannot_be_used_is_said() {
     replay
         .run()
         .exits(4)
-        .says("cannot replay on [schema] scratch: ")
+        .says("cannot replay on the scratch server: ")
         .says_not("hunter2");
     scratch()
         .connect("postgres")
@@ -380,7 +377,7 @@ fn a_server_that_ends_idle_sessions_is_rid_of_its_scratch_database_too() {
     replay
         .run()
         .exits(1)
-        .says("PASS scratch-dropped lockstep_replay_");
+        .says("PASS scratch-dropped lockstep_scratch_");
     assert_eq!(databases(&server), Vec::<String>::new());
 }
 
@@ -444,7 +441,7 @@ fn files_run_in_the_targets_search_path() {
     let schemas = "schemas = [\"public\", \"shop\"]\n";
     replay
         .place
-        .write("lockstep.toml", format!("{SETTINGS}{schemas}"));
+        .write("lockstep.toml", format!("{SETTINGS}[schema]\n{schemas}"));
     replay.run().exits(0).says("PASS table-as-expected 1 table");
 
     // As the settings say.
@@ -459,7 +456,7 @@ fn files_run_in_the_targets_search_path() {
     let schemas = "schemas = [\"public\", \"shop\", 'od\"d']\n[migrations]\nschema = 'od\"d'\n";
     replay
         .place
-        .write("lockstep.toml", format!("{SETTINGS}{schemas}"));
+        .write("lockstep.toml", format!("{SETTINGS}[schema]\n{schemas}"));
     replay.run().exits(0).says("PASS table-as-expected 1 table");
 
     // Made by its owner before the first migration ran, as deploy-db asks for.
@@ -468,7 +465,9 @@ fn files_run_in_the_targets_search_path() {
     replay.target.change(&replay.place.ledger(Engine::Postgres));
     replay.place.write(
         "lockstep.toml",
-        format!("{SETTINGS}schemas = [\"public\", 'od\"d']\n[migrations]\nschema = 'od\"d'\n"),
+        format!(
+            "{SETTINGS}[schema]\nschemas = [\"public\", 'od\"d']\n[migrations]\nschema = 'od\"d'\n"
+        ),
     );
     replay.run().exits(0).says("PASS table-as-expected 1 table");
 }

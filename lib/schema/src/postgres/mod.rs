@@ -35,13 +35,21 @@ const PINNED: &str = "SET LOCAL search_path = '';
 /// What the server says to a query on its catalogs, or that there is no transaction (25P01); a lost
 /// connection.
 pub fn read_postgres<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error> {
+    pinned(client, |client| read(client, scope))
+}
+
+/// Reads under the settings that a printed definition depends on.
+pub(crate) fn pinned<C: GenericClient, T>(
+    client: &mut C,
+    read: impl FnOnce(&mut C) -> Result<T, Error>,
+) -> Result<T, Error> {
     let begin = format!("SAVEPOINT lockstep_schema; {PINNED}");
     client.batch_execute(&begin).map_err(reading("settings"))?;
-    let schema = read(client, scope);
+    let found = read(client);
     let end = "ROLLBACK TO SAVEPOINT lockstep_schema; RELEASE SAVEPOINT lockstep_schema";
     let ended = client.batch_execute(end).map_err(reading("settings"));
     // The first error is the cause of the second.
-    schema.and_then(|schema| ended.map(|()| schema))
+    found.and_then(|found| ended.map(|()| found))
 }
 
 fn read<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error> {
@@ -60,7 +68,7 @@ fn read<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error
 
 /// Runs a query without a prepared statement of any name: a pooler may give the server's session
 /// to somebody else afterwards, whose own statements have such names too.
-fn query<C: GenericClient>(
+pub(crate) fn query<C: GenericClient>(
     client: &mut C,
     what: &'static str,
     sql: &str,
@@ -70,9 +78,9 @@ fn query<C: GenericClient>(
 }
 
 /// A value of a query and its type, which the server need not be asked for then.
-type Value<'v> = (&'v (dyn ToSql + Sync), Type);
+pub(crate) type Value<'v> = (&'v (dyn ToSql + Sync), Type);
 
-fn texts<'v>(texts: &'v &[&str]) -> Value<'v> {
+pub(crate) fn texts<'v>(texts: &'v &[&str]) -> Value<'v> {
     (texts, Type::TEXT_ARRAY)
 }
 

@@ -74,6 +74,11 @@ pub(super) fn explain(text: &str, error: &toml::de::Error) -> Fault {
     Fault::at(text, offset, message)
 }
 
+/// What is said of the key that a table has taken the place of.
+const SCRATCH_MOVED: &str = "scratch in [schema] is the table [scratch] now; write in its place the \
+                             two lines `[scratch]` and `server = { env = \"SCRATCH_URL\" }`, with \
+                             the variable's own name, or `server = \"temporary\"`";
+
 /// A key, and the table that it stands in.
 struct Place {
     table: String,
@@ -150,6 +155,9 @@ fn inner_tables<'t, 'v>(value: &'t DeValue<'v>) -> Vec<&'t DeTable<'v>> {
 fn unknown_key(rest: &str, place: Option<&Place>) -> String {
     let (typed, expected) = quoted(rest);
     let table = in_table(place, false);
+    if typed == "scratch" && place.is_some_and(|place| place.table == "schema") {
+        return SCRATCH_MOVED.to_owned();
+    }
     match nearest(typed, names(expected)) {
         Some(known) => format!("unknown key \"{typed}\"{table}; did you mean \"{known}\"?"),
         None => {
@@ -194,6 +202,7 @@ fn wrong_type(rest: &str, place: Option<&Place>) -> String {
         "a sequence" => "an array",
         "path string" => "a string",
         expected if expected.starts_with("struct ") => "a table",
+        expected if expected.starts_with('"') => expected,
         expected if expected.starts_with("string or table") => "a string or a table",
         "i64" => "an integer",
         "u32" => "an integer that is not negative",

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 pub use accept::{Accept, Acceptable, is_digest};
 pub use fault::Fault;
-pub use values::{DatabaseSource, Version};
+pub use values::{DatabaseSource, ScratchServer, Version};
 pub use variable::{Condition, PathKind, VariableKind, VariableRule};
 
 /// The name of the file in the working directory.
@@ -45,6 +45,8 @@ pub struct Settings {
     pub backup: BackupSettings,
     /// What the schema should be.
     pub schema: SchemaSettings,
+    /// Where scratch databases are made.
+    pub scratch: ScratchSettings,
     /// What `verify-connection` demands of the server.
     pub connection: ConnectionSettings,
     /// `[[accept]]`: what was found in a database and is excused.
@@ -135,8 +137,6 @@ pub struct SchemaSettings {
     pub schemas: Vec<String>,
     /// Patterns of the objects that are left out.
     pub ignore: Vec<String>,
-    /// PostgreSQL: the server on which migrations may be replayed.
-    pub scratch: Option<DatabaseSource>,
 }
 
 impl Default for SchemaSettings {
@@ -145,9 +145,18 @@ impl Default for SchemaSettings {
             expected: None,
             schemas: vec!["public".to_owned()],
             ignore: Vec::new(),
-            scratch: None,
         }
     }
+}
+
+/// `[scratch]`: PostgreSQL's. SQLite's scratch databases are in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScratchSettings {
+    /// The server that scratch databases are made on.
+    pub server: Option<ScratchServer>,
+    /// Whether that may be the server of a protected target.
+    pub same_server: bool,
 }
 
 /// `[connection]`

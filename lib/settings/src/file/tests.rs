@@ -71,7 +71,10 @@ pg_dump = ["docker", "exec", "db", "pg_dump"]
 expected = "schema.toml"
 schemas = ["public", "shop"]
 ignore = ["tmp_*"]
-scratch = { env = "SCRATCH_URL" }
+
+[scratch]
+server = { env = "SCRATCH_URL" }
+same_server = true
 
 [connection]
 min_version = "15.4"
@@ -336,6 +339,7 @@ fn a_password_in_the_file_is_refused_and_not_shown() {
         "[environments.dev]\ndatabase = \"mysql://u:hunter2@h/d\"",
         "[environments.dev]\nprotected = \"postgres://u:hunter2@h/d\"",
         "[schema]\nscratch = \"postgres://u:hunter2@h/d\"",
+        "[scratch]\nserver = \"postgres://u:hunter2@h/d\"",
         "[backup]\npublish = [\"curl\", \"https://u:hunter2@h/\"]",
         "[backup]\nmax_age = \"hunter2\"",
         "[connection]\nmin_version = \"hunter2\"",
@@ -345,12 +349,46 @@ fn a_password_in_the_file_is_refused_and_not_shown() {
         let fault = fault(text);
         assert!(!fault.contains("hunter2"), "{fault}");
     }
-    let said = fault("[schema]\nscratch = \"postgres://u:hunter2@h/d\"");
+    let said = fault("[scratch]\nserver = \"postgres://u:hunter2@h/d\"");
     assert!(
-        said.starts_with("line 2, column 11: scratch in [schema]: a password"),
+        said.starts_with("line 2, column 10: server in [scratch]: a password"),
         "{said}"
     );
     parse("[environments.dev]\ndatabase = \"postgres://u@h/d\"");
+}
+
+#[test]
+fn a_scratch_server_is_temporary_or_named() {
+    let server = |text: &str| parse(&format!("[scratch]\nserver = {text}")).scratch.server;
+    assert_eq!(server("\"temporary\""), Some(ScratchServer::Temporary));
+    for (text, source) in [
+        (
+            "\"postgres://u@h/d\"",
+            DatabaseSource::Text("postgres://u@h/d".to_owned()),
+        ),
+        ("{ env = \"S\" }", DatabaseSource::Variable("S".to_owned())),
+    ] {
+        assert_eq!(server(text), Some(ScratchServer::Named(source)));
+    }
+    for (text, said) in [
+        (
+            "[scratch]\nserver = \"temporray\"",
+            "server in [scratch]: it is \"temporary\", a server's URL, or { env = \"SCRATCH_URL\" }",
+        ),
+        (
+            "[scratch]\nserver = 1",
+            "server in [scratch] must be \"temporary\", a server's URL, or { env = \"SCRATCH_URL\" }, \
+             and is an integer",
+        ),
+        (
+            "[schema]\nscratch = { env = \"SCRATCH_URL\" }",
+            "scratch in [schema] is the table [scratch] now; write in its place the two lines \
+             `[scratch]` and `server = { env = \"SCRATCH_URL\" }`",
+        ),
+    ] {
+        let fault = fault(text);
+        assert!(fault.contains(said), "{fault}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, IntoDeserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::EnvironmentSettings;
@@ -49,6 +49,45 @@ impl<'de> Deserialize<'de> for DatabaseSource {
             }
         }
         deserializer.deserialize_any(Source)
+    }
+}
+
+/// The server that scratch databases are made on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScratchServer {
+    /// `"temporary"`: one of the run's own, from the programs of this machine.
+    Temporary,
+    /// One that is there.
+    Named(DatabaseSource),
+}
+
+impl<'de> Deserialize<'de> for ScratchServer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ScratchServer, D::Error> {
+        struct Server;
+        impl<'de> Visitor<'de> for Server {
+            type Value = ScratchServer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"temporary\", a server's URL, or { env = \"SCRATCH_URL\" }")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ScratchServer, E> {
+                match text {
+                    "temporary" => Ok(ScratchServer::Temporary),
+                    _ if !text.contains([':', '=', '/']) => Err(E::custom(
+                        "it is \"temporary\", a server's URL, or { env = \"SCRATCH_URL\" }",
+                    )),
+                    _ => DatabaseSource::deserialize(text.into_deserializer())
+                        .map(ScratchServer::Named),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ScratchServer, A::Error> {
+                DatabaseSource::deserialize(MapAccessDeserializer::new(map))
+                    .map(ScratchServer::Named)
+            }
+        }
+        deserializer.deserialize_any(Server)
     }
 }
 

@@ -337,7 +337,7 @@ fn an_env_file_is_refused_where_it_could_open_production() {
 
 #[test]
 fn scratch_is_resolved_like_a_declared_target() {
-    let toml = "[schema]\nscratch = { env = \"SCRATCH_URL\" }";
+    let toml = "[scratch]\nserver = { env = \"SCRATCH_URL\" }";
     let scratch = |place: &Place| {
         let resolved = place.resolve().unwrap();
         let ambient = Ambient {
@@ -349,10 +349,16 @@ fn scratch_is_resolved_like_a_declared_target() {
     let place = Place::new(toml).target("sqlite:a.db");
     assert!(matches!(scratch(&place), Err(Error::NotSet { .. })));
     let place = place.set("SCRATCH_URL", "postgres://u:p@h/d");
-    assert_eq!(
-        scratch(&place).unwrap().unwrap().to_string(),
-        "postgres://u@h:5432/d"
+    assert!(
+        matches!(scratch(&place), Ok(Scratch::Server(target)) if target.to_string() == "postgres://u@h:5432/d")
     );
+    for (toml, expected) in [
+        ("[scratch]\nserver = \"temporary\"", Scratch::Temporary),
+        ("", Scratch::NotNamed),
+    ] {
+        let place = Place::new(toml).target("sqlite:a.db");
+        assert_eq!(scratch(&place).unwrap(), expected);
+    }
 }
 
 #[test]

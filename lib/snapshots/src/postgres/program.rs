@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use db_connect::{major_of, program_folders, version_said};
+
 use crate::error::Error;
 use crate::publish::new_file;
 use crate::stop::Stop;
@@ -73,22 +75,7 @@ pub fn find(configured: Option<&[String]>, major: u32, stop: &Stop) -> Result<Pg
 }
 
 fn candidates(major: u32) -> Vec<PathBuf> {
-    let versioned = [
-        format!("/usr/lib/postgresql/{major}/bin"),
-        format!("/usr/pgsql-{major}/bin"),
-        format!("/usr/lib/postgresql{major}/bin"),
-        format!("/usr/libexec/postgresql{major}"),
-        format!("/opt/homebrew/opt/postgresql@{major}/bin"),
-        format!("/usr/local/opt/postgresql@{major}/bin"),
-    ];
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = versioned
-        .into_iter()
-        .map(PathBuf::from)
-        .chain(std::env::split_paths(&path));
-    let programs = folders
-        .filter(|folder| folder.is_absolute())
-        .map(|dir| dir.join("pg_dump"));
+    let programs = program_folders(major).map(|dir| dir.join("pg_dump"));
     programs.filter(|program| program.is_file()).collect()
 }
 
@@ -123,20 +110,7 @@ fn version(command: &[String], stop: &Stop) -> Result<String, Error> {
         source,
     })?;
     let said = String::from_utf8_lossy(&said);
-    let version = said
-        .split_once("(PostgreSQL) ")
-        .map_or("", |(_, rest)| rest);
-    Ok(version
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned())
-}
-
-/// `15` of `15.18`, `18` of `18beta1`.
-fn major_of(version: &str) -> Option<u32> {
-    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
+    Ok(version_said(&said).to_owned())
 }
 
 /// How to reach the server that the session speaks to.
@@ -279,12 +253,5 @@ mod tests {
             r"dbname='it\'s a \\ name' host='db' options='-c work_mem=4MB -c TimeZone=UTC'"
         );
         assert!(!format!("{server:?}").contains("secret"));
-    }
-
-    #[test]
-    fn versions_are_read_as_pg_dump_writes_them() {
-        for (version, major) in [("15.18", Some(15)), ("18beta1", Some(18)), ("", None)] {
-            assert_eq!(major_of(version), major);
-        }
     }
 }

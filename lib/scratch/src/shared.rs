@@ -18,7 +18,7 @@ const SHARED: [&str; 7] = [
 ];
 
 /// The first statement that changes what other databases of the server have a part in.
-pub(super) fn first<'s>(
+pub(crate) fn first<'s>(
     dialect: Dialect,
     script: &'s Script,
     migration: &Migration,

@@ -13,30 +13,43 @@ const CANCEL_PAUSE: Duration = Duration::from_millis(100);
 /// Whether somebody asked this process to end. From the moment it is armed the statement that runs is
 /// cancelled instead.
 #[derive(Clone, Default)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     asked: Arc<AtomicBool>,
     running: Arc<Mutex<Option<CancelHandle>>>,
 }
 
+impl std::fmt::Debug for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Stop").field(&self.asked).finish()
+    }
+}
+
 impl Stop {
-    pub(super) fn armed() -> std::io::Result<Stop> {
+    /// Takes the signals over, the first time; whoever comes later shares in what came of it.
+    pub(crate) fn armed() -> std::io::Result<Stop> {
+        static ARMED: Mutex<Option<Stop>> = Mutex::new(None);
+        let mut armed = ARMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stop) = &*armed {
+            return Ok(stop.clone());
+        }
         let stop = Stop::default();
         let watched = stop.clone();
         contract::signals::take_over(move || watched.ask())?;
+        *armed = Some(stop.clone());
         Ok(stop)
     }
 
-    pub(super) fn asked(&self) -> bool {
+    pub(crate) fn asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
     }
 
     /// From now on a signal cancels what runs on this connection.
-    pub(super) fn cancels(&self, handle: CancelHandle) {
+    pub(crate) fn cancels(&self, handle: CancelHandle) {
         *self.slot() = Some(handle);
     }
 
     /// Nothing runs any more that may be cancelled.
-    pub(super) fn cancels_nothing(&self) {
+    pub(crate) fn cancels_nothing(&self) {
         *self.slot() = None;
     }
 

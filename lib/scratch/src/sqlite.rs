@@ -1,50 +1,94 @@
-//! A replay in memory.
+//! A scratch database in memory.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use contract::{Class, Failure};
 use fallible_iterator::FallibleIterator as _;
 use migrations::{Migration, Set};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
-use schema::Scope;
+use schema::{Outline, OutlineCache, Schema, Scope};
 
-use super::{Ended, Fault, manner};
+use crate::manner::{Fault, manner};
+
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// A database in memory that every connection of this process to this name shares. It is gone with
 /// the last of them.
-const NAME: &str = "file:/lockstep_replay?vfs=memdb";
-
-pub(super) fn replay(
-    set: &Set,
-    migrations: &[&Migration],
-    scope: &Scope,
-) -> Result<Ended, Failure> {
-    let unopened =
-        |error| Failure::caused_by(Class::Error, "cannot open a database in memory", &error);
-    let keeper = connect().map_err(unopened)?;
-    let mut connection = connect().map_err(unopened)?;
-    for migration in migrations {
-        if let Err(fault) = apply(&connection, set, migration) {
-            return Ok(Ended::Faulty(fault));
-        }
-        if changes_the_session(set, migration) {
-            connection = connect().map_err(unopened)?;
-        }
-    }
-    Ok(Ended::Replayed(schema::read_sqlite(&keeper, scope)?))
+#[derive(Debug)]
+pub(crate) struct Memory {
+    name: String,
+    /// Keeps the database, and reads it undisturbed by what a file left in its session.
+    keeper: Connection,
+    connection: Connection,
+    outlined: OutlineCache,
 }
 
-fn connect() -> Result<Connection, rusqlite::Error> {
+impl Memory {
+    pub(crate) fn new() -> Result<Memory, Failure> {
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("file:/lockstep_scratch_{number}?vfs=memdb");
+        Ok(Memory {
+            keeper: connect(&name)?,
+            connection: connect(&name)?,
+            name,
+            outlined: OutlineCache::default(),
+        })
+    }
+
+    pub(crate) fn apply(
+        &mut self,
+        set: &Set,
+        migration: &Migration,
+    ) -> Result<Option<Fault>, Failure> {
+        if let Err(fault) = apply(&self.connection, set, migration) {
+            return Ok(Some(fault));
+        }
+        if changes_the_session(set, migration) {
+            self.connection = connect(&self.name)?;
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn read_schema(&self, scope: &Scope) -> Result<Schema, Failure> {
+        Ok(schema::read_sqlite(&self.keeper, scope)?)
+    }
+
+    pub(crate) fn stamp(&self) -> Result<String, Failure> {
+        let version = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        self.connection
+            .query_row("PRAGMA main.schema_version", [], version)
+            .map(|version| version.to_string())
+            .map_err(|error| {
+                Failure::caused_by(Class::Error, "cannot read the schema's version", &error)
+            })
+    }
+
+    /// Through the session of the files, which knows the schema that it has just changed.
+    pub(crate) fn outline(&mut self, scope: &Scope) -> Result<Outline, Failure> {
+        Ok(Outline::read_sqlite(
+            &self.connection,
+            scope,
+            &mut self.outlined,
+        )?)
+    }
+}
+
+fn connect(name: &str) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(NAME, flags)?;
-    // As deploy-db has it: a rebuild drops the old table.
-    connection.pragma_update(None, "foreign_keys", false)?;
-    connection.authorizer(Some(no_other_file))?;
-    Ok(connection)
+    let opened = Connection::open_with_flags(name, flags).and_then(|mut connection| {
+        // As deploy-db has it: a rebuild drops the old table.
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.authorizer(Some(no_other_file))?;
+        Ok(connection)
+    });
+    opened.map_err(|error| {
+        Failure::caused_by(Class::Error, "cannot open a database in memory", &error)
+    })
 }
-
 /// No statement reaches a file: neither ATTACH nor VACUUM INTO, which attaches what it writes. An
 /// ordinary VACUUM attaches a nameless database.
 fn no_other_file(context: AuthContext<'_>) -> Authorization {
@@ -69,7 +113,7 @@ fn changes_the_session(set: &Set, migration: &Migration) -> bool {
 }
 
 fn apply(connection: &Connection, set: &Set, migration: &Migration) -> Result<(), Fault> {
-    let manner = manner(set, migration)?;
+    let manner = manner(set, migration, true)?;
     let failed = |error: rusqlite::Error| Fault::of(set, migration, error.to_string());
     if manner.in_transaction {
         connection.execute_batch("BEGIN").map_err(failed)?;
