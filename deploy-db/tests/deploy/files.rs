@@ -4,11 +4,29 @@ use crate::place::Place;
 
 #[test]
 fn a_file_that_can_not_be_applied_stops_the_run_before_it_begins() {
-    let unusable: [(&str, &[u8], &str, Option<u64>); 6] = [
+    let unusable: [(&str, &[u8], &str, Option<u64>); 9] = [
         ("empty", b"", "has no statement", None),
         ("comment", b"-- nothing\n", "has no statement", None),
         ("latin", b"SELECT '\xe9';\n", "is not UTF-8", None),
         ("nul", b"SELECT 1;\0\n", "NUL", None),
+        (
+            "nearly",
+            b"-- migrate: up\nCREATE TABLE b (x int);\n-- migrate: down\nDROP TABLE b;\n",
+            "dbmate takes for a mark",
+            Some(3),
+        ),
+        (
+            "other",
+            b"-- +migrate Up\nCREATE TABLE b (x int);\n-- +migrate Down\nDROP TABLE b;\n",
+            "sql-migrate takes for a mark",
+            Some(3),
+        ),
+        (
+            "heading",
+            b"CREATE TABLE b (x int);\n-- ==== DOWN ====\nDROP TABLE b;\n",
+            "takes for a mark",
+            Some(2),
+        ),
         (
             "commit",
             b"CREATE TABLE b (x int);\nCOMMIT;\nCREATE TABLE c (x int);\n",

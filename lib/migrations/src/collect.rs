@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sql::Dialect;
 
-use crate::layouts::sections;
+use crate::layouts::{self, sections};
 use crate::listing::{Entry, Kind};
+use crate::marks;
 use crate::names::{self, Name};
 use crate::source::{Source, Sources};
 use crate::version::Key;
@@ -188,12 +189,7 @@ impl Collector {
         for sql::Problem { line, message } in directives.problems {
             problems.push(Problem::new(ProblemKind::DirectiveInvalid, message).line(line));
         }
-        if section.is_none()
-            && let Some((layout, line)) = sections::marked(&source.text)
-        {
-            let message = format!("has a section mark of the layout {layout}");
-            problems.push(Problem::new(ProblemKind::LayoutMixed, message).line(line));
-        }
+        problems.extend(self.unread_mark(&source.text[..last], section.is_some()));
         let (up, up_line) = match section {
             Some(section) => (source.text[section.bytes].to_owned(), section.line),
             None => (source.text, 1),
@@ -217,6 +213,37 @@ impl Collector {
             until_applied,
         };
         self.migrations.push((key, migration));
+    }
+
+    /// The first line that a tool takes for a mark and this layout does not. One for a file: the
+    /// others belong to it.
+    fn unread_mark(&self, text: &str, has_sections: bool) -> Option<Problem> {
+        let read: BTreeSet<u32> = if has_sections {
+            sections::marks(text).iter().map(|mark| mark.line).collect()
+        } else if layouts::reads_sqlx(self.layout) && text.starts_with(layouts::SQLX_MARK) {
+            BTreeSet::from([1])
+        } else {
+            BTreeSet::new()
+        };
+        let marks = marks::find(self.dialect, text, |line| read.contains(&line));
+        // What reverts does the harm.
+        let mark = *marks.iter().find(|mark| mark.reverts).or(marks.first())?;
+        let text = mark.text(text);
+        if mark.layout == Some(self.layout) {
+            let message = format!(
+                "has a line that is nearly a mark of {}, and would be a comment",
+                mark.tool
+            );
+            let problem = Problem::new(ProblemKind::MarkNearly, message);
+            return Some(problem.line(mark.line).differs(mark.written, text));
+        }
+        let message = format!(
+            "has a line that {} takes for a mark (`{}`), and that is a comment in the layout {}",
+            mark.tool, mark.written, self.layout
+        );
+        let mut problem = Problem::new(ProblemKind::MarkForeign, message).line(mark.line);
+        problem.actual = Some(text);
+        Some(problem)
     }
 
     /// Every file of a version comes by here once.
@@ -303,7 +330,43 @@ impl Collector {
         self.ignore(kind, &entry.file, why);
     }
 
+    /// A folder of which no file fits is one thing that is wrong, not one for each file.
+    fn gather_unfit(&mut self) {
+        const NAMED_MAX: usize = 3;
+        let is_unfit = |problem: &Problem| {
+            matches!(
+                problem.kind,
+                ProblemKind::NameUnfit | ProblemKind::NameForeign
+            )
+        };
+        let unfit: Vec<&Problem> = self.problems.iter().filter(|p| is_unfit(p)).collect();
+        let is_told = self.versions.is_empty() && self.repeatable.is_empty();
+        if !is_told || unfit.len() <= NAMED_MAX || !unfit.iter().any(|p| p.is_failure()) {
+            return;
+        }
+        let named: Vec<String> = unfit.iter().map(|problem| problem.subject()).collect();
+        let looks = unfit
+            .iter()
+            .filter_map(|problem| problem.file.as_deref()?.file_name()?.to_str())
+            .find_map(names::looks_like);
+        let mut message = format!(
+            "none of {} files has a name of a layout: {}, …",
+            named.len(),
+            named[..NAMED_MAX].join(", ")
+        );
+        if let Some(looks) = looks {
+            message.push_str(&format!("; they look like {looks}"));
+        }
+        self.problems.retain(|problem| !is_unfit(problem));
+        self.problems
+            .push(Problem::new(ProblemKind::NamesUnfit, message).differs(
+                format!("{} ({})", self.layout.pattern(), self.layout),
+                &named[0],
+            ));
+    }
+
     pub(crate) fn finish(mut self, dir: &Path) -> Set {
+        self.gather_unfit();
         self.migrations
             .sort_by(|a, b| (&a.0, &a.1.file).cmp(&(&b.0, &b.1.file)));
         self.problems

@@ -64,6 +64,7 @@ pub fn compare(set: &Set, ledger: &[LedgerRow]) -> State {
         problems.extend(latest.out_of_order(set, *index));
         problems.extend(unmended(set, &set.migrations[*index]));
     }
+    let problems = gathered(problems);
     let applied = recorded
         .values()
         .filter(|row| row.state == RowState::Applied)
@@ -114,6 +115,38 @@ impl<'a> Latest<'a> {
         let message = format!("is pending, but sorts before {after}, which is in the ledger");
         Some(about(ProblemKind::OutOfOrder, message, migration))
     }
+}
+
+/// A folder of another tool is one thing that is wrong, however many files it has: marks of one kind
+/// in more files than can be named are one problem.
+fn gathered(problems: Vec<Problem>) -> Vec<Problem> {
+    const NAMED_MAX: usize = 3;
+    let mut files: HashMap<String, Vec<String>> = HashMap::new();
+    for problem in problems.iter().filter(|problem| problem.is_a_mark()) {
+        let named = files.entry(problem.message.clone()).or_default();
+        named.push(problem.subject());
+    }
+    let mut gathered = Vec::with_capacity(problems.len());
+    for mut problem in problems {
+        let is_many = |files: &Vec<String>| files.len() > NAMED_MAX;
+        if !problem.is_a_mark() || !files.get(&problem.message).is_some_and(is_many) {
+            // Those that were gathered are gone from the map, and their others with them.
+            if !problem.is_a_mark() || files.contains_key(&problem.message) {
+                gathered.push(problem);
+            }
+            continue;
+        }
+        if let Some(others) = files.remove(&problem.message) {
+            problem.message = format!(
+                "{} (so have {} files: {}, …)",
+                problem.message,
+                others.len(),
+                others[..NAMED_MAX].join(", ")
+            );
+            gathered.push(problem);
+        }
+    }
+    gathered
 }
 
 /// What is wrong with the text of a pending migration.

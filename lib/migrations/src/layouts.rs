@@ -28,8 +28,15 @@ pub(crate) fn collect(layout: Layout, entries: &[Entry], out: &mut Collector) {
 }
 
 /// sqlx's own mark for a file that runs outside a transaction: the very first bytes of the file.
+pub(crate) const SQLX_MARK: &str = "-- no-transaction";
+
 fn is_marked_by_sqlx(source: &Source) -> bool {
-    !source.has_byte_order_mark && source.text.starts_with("-- no-transaction")
+    !source.has_byte_order_mark && source.text.starts_with(SQLX_MARK)
+}
+
+/// The layouts that sqlx writes.
+pub(crate) fn reads_sqlx(layout: Layout) -> bool {
+    matches!(layout, Layout::Plain | Layout::UpDown)
 }
 
 /// What a folder's name says after the version, in the layouts where the rest is the name.

@@ -13,6 +13,7 @@ mod error;
 mod layout;
 mod layouts;
 mod listing;
+mod marks;
 mod names;
 mod problem;
 mod set;

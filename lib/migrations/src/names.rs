@@ -89,6 +89,34 @@ fn versioned(stem: &str, is_code: bool) -> Option<Name<'_>> {
     })
 }
 
+/// What a name that fits no layout looks like, for a message.
+pub(crate) fn looks_like(name: &str) -> Option<&'static str> {
+    let length = name.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = name.split_at(length);
+    let mut letters = name.chars();
+    let is_versioned = letters.next().is_some_and(|first| "vVuU".contains(first))
+        && letters.next().is_some_and(|second| second.is_ascii_digit());
+    let lower = name.to_ascii_lowercase();
+    Some(match rest.chars().next() {
+        _ if is_versioned && name.contains("__") => {
+            "Flyway's V1__name.sql in another case, or with a version that is no number"
+        }
+        _ if is_versioned => "Flyway's V1__name.sql with one underscore",
+        _ if digits.is_empty() => return None,
+        Some('-') if lower.ends_with("-up.sql") || lower.ends_with("-down.sql") => {
+            "db-migrate's <time>-name-up.sql and -down.sql"
+        }
+        Some('-') => "a number and a name with a dash between them",
+        Some('.') if lower.contains(".do.") || lower.contains(".undo.") => {
+            "Postgrator's 001.do.name.sql"
+        }
+        Some('.') => "a number and a name with a dot between them",
+        Some('_') if !name.ends_with(".sql") => "migrations with their ending in capitals",
+        Some(' ') => "a number and a name with a blank between them",
+        _ => return None,
+    })
+}
+
 fn begins(name: &str) -> bool {
     let mut letters = name.chars();
     match letters.next() {

@@ -59,6 +59,14 @@ impl Problem {
         self
     }
 
+    /// Whether it is a comment that may be a mark.
+    pub(crate) fn is_a_mark(&self) -> bool {
+        matches!(
+            self.kind,
+            ProblemKind::MarkNearly | ProblemKind::MarkForeign
+        )
+    }
+
     /// Whether it fails a check or only warns.
     pub fn severity(&self) -> Severity {
         self.kind.severity()
@@ -227,6 +235,8 @@ pub enum ProblemKind {
     NotText,
     /// The name begins as a migration's would, and is none of the layout.
     NameUnfit,
+    /// No name in the folder is one of a layout.
+    NamesUnfit,
     /// An SQL file, or a folder with some, whose name is not a migration's.
     NameForeign,
     /// The file has no section, or its folder no file, that applies something.
@@ -235,8 +245,10 @@ pub enum ProblemKind {
     DownMissing,
     /// Marks of a section are missing, doubled or in the wrong order.
     SectionBroken,
-    /// The file has marks of another layout.
-    LayoutMixed,
+    /// A comment is nearly a mark of the layout.
+    MarkNearly,
+    /// A comment is a mark of a tool whose layout this is not.
+    MarkForeign,
     /// A migration that is code.
     Code,
     /// Something the layout's own tool does to a file and this one does not.
@@ -266,11 +278,12 @@ impl ProblemKind {
             Self::DirtyRow | Self::DuplicateRow => checks::LEDGER_CLEAN,
             Self::Renamed => checks::NAMES_KEPT,
             Self::Unreadable | Self::TooLarge | Self::NotText => checks::FILES_READABLE,
-            Self::NameUnfit | Self::NameForeign => checks::NAMES_FIT,
+            Self::NameUnfit | Self::NamesUnfit | Self::NameForeign => checks::NAMES_FIT,
             Self::UpMissing
             | Self::DownMissing
             | Self::SectionBroken
-            | Self::LayoutMixed
+            | Self::MarkNearly
+            | Self::MarkForeign
             | Self::Code
             | Self::Unsupported
             | Self::Placeholder
@@ -294,12 +307,21 @@ impl ProblemKind {
             Self::DuplicateRow => {
                 "find out who wrote the ledger, then record what is applied with mark-migrations"
             }
+            Self::NamesUnfit => {
+                "name the folder that has the migrations as dir under [migrations], or rename the files"
+            }
             Self::TooLarge => "load data in a step of its own, or split the file",
             Self::UpMissing => {
                 "write the part that applies, or delete what is left of the migration"
             }
             Self::DownMissing => "write the section that reverts",
-            Self::LayoutMixed => "write the right layout under [migrations], or delete the mark",
+            Self::MarkNearly => {
+                "write the mark as it is expected; where it is none, write the comment in other words"
+            }
+            Self::MarkForeign => {
+                "write what applies into a file of this layout and what reverts into another, \
+                 without the mark; where it is none, write the comment in other words"
+            }
             Self::Code => {
                 "write it as SQL; once it is applied everywhere, move it out of the folder"
             }

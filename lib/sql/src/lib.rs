@@ -6,6 +6,7 @@
 mod act;
 mod affinity;
 mod before;
+mod comments;
 mod depth;
 mod digest;
 mod directives;
@@ -26,6 +27,7 @@ mod truth;
 mod unfold;
 
 pub use before::{Before, Table, search_path};
+pub use comments::{Comment, comments};
 pub use digest::{is_empty, token_digest};
 pub use directives::{Allowance, Directives, Problem, directives};
 pub use hindrance::{Hindered, Hindrance, hindrances, tables_touched};

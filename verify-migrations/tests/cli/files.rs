@@ -277,3 +277,29 @@ fn ten_thousand_migrations_are_read_and_compared() {
             .says("pass: 10000 applied, 0 pending\n");
     }
 }
+
+#[test]
+fn a_mark_that_the_layout_does_not_read_is_a_failure_with_its_line() {
+    for engine in ENGINES {
+        let place = Place::new(
+            engine,
+            &[(
+                "1_t.sql",
+                "-- migrate:up\nCREATE TABLE t (a INT);\n-- Migrate: Down\nDROP TABLE t;\n",
+            )],
+        );
+        place
+            .run(&[])
+            .exits(1)
+            .says("layout: dbmate\n")
+            .says("FAIL layout-kept 1_t.sql: has a line that is nearly a mark of dbmate")
+            .says("  at: migrations/1_t.sql:3\n")
+            .says("  expected: -- migrate:down\n")
+            .says("  actual: -- Migrate: Down\n");
+        place.write(
+            "1_t.sql",
+            "CREATE TABLE t (a INT);\n-- Up to here, all is new\n",
+        );
+        place.run(&["--strict"]).exits(0);
+    }
+}

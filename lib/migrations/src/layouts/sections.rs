@@ -2,18 +2,19 @@
 
 use crate::collect::{Collector, Draft, Section};
 use crate::listing::Entry;
+use crate::marks;
 use crate::source::Source;
 use crate::{Down, Layout, Problem, ProblemKind};
 
 /// A line that is a mark of either tool.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     pub(super) layout: Layout,
     /// What follows the dashes, with one space between words; goose's in lower case, since it
     /// compares without regard to case.
     pub(super) words: String,
     /// 1-based.
-    pub(super) line: u32,
+    pub(crate) line: u32,
     /// Byte offsets of the line, with its line end.
     pub(super) start: usize,
     pub(super) end: usize,
@@ -36,7 +37,7 @@ pub(super) struct Sections {
     pub(super) problems: Vec<Problem>,
 }
 
-pub(super) fn marks(text: &str) -> Vec<Mark> {
+pub(crate) fn marks(text: &str) -> Vec<Mark> {
     let mut marks = Vec::new();
     // Most files have none, and looking for text is much faster than looking at lines.
     if !text.contains("migrate:") && !text.contains("+goose") {
@@ -89,9 +90,19 @@ pub(super) fn migration(
     let Some(source) = out.read(&version, &entry.file) else {
         return;
     };
-    let cut = match cut(marks(&source.text)) {
+    let found = marks(&source.text);
+    let read: Vec<u32> = found.iter().map(|mark| mark.line).collect();
+    let cut = match cut(found) {
         Cut::Sections(sections) => sections,
-        Cut::Unusable(problem) => {
+        Cut::Unusable(mut problem) => {
+            // Where the section is missing because its mark is not quite one, that is the line.
+            let near = marks::find(out.dialect, &source.text, |line| read.contains(&line));
+            let near = near.iter().find(|mark| mark.layout == Some(out.layout));
+            if let (Some(near), None) = (near, problem.line) {
+                problem = problem
+                    .line(near.line)
+                    .differs(near.written, near.text(&source.text));
+            }
             out.unusable(&version, &entry.file, problem.file(&entry.file));
             return;
         }
@@ -120,13 +131,16 @@ pub(super) fn migration(
 
 /// Anything but comments above the first section would run in no direction.
 fn above(source: &Source, start: usize) -> Option<Problem> {
-    let line = (1u32..)
-        .zip(source.text[..start].lines())
-        .find(|(_, line)| {
-            let line = line.trim_start();
-            !line.is_empty() && !line.starts_with("--")
-        });
-    line.map(|(line, _)| broken(line, "has text above the section that applies"))
+    let mut line = 1;
+    // PostgreSQL ends a comment at a carriage return alone too.
+    for content in source.text[..start].split_inclusive(['\n', '\r']) {
+        let text = content.trim();
+        if !text.is_empty() && !text.starts_with("--") {
+            return Some(broken(line, "has text above the section that applies"));
+        }
+        line += u32::from(content.ends_with('\n'));
+    }
+    None
 }
 
 pub(super) fn broken(line: u32, message: impl Into<String>) -> Problem {

@@ -110,7 +110,9 @@ fn sections_are_never_run_together_because_another_layout_was_asked_for() {
     let set = set_as(&[("1_a.sql", DBMATE)], Some(Layout::Plain)).unwrap();
     assert_eq!(
         problems(&migrations::compare(&set, &[]).problems),
-        ["!layout-kept 1_a.sql:1: has a section mark of the layout dbmate"]
+        [
+            "!layout-kept 1_a.sql:3: has a line that dbmate takes for a mark (`-- migrate:down`), and that is a comment in the layout plain"
+        ]
     );
 }
 

@@ -4,5 +4,6 @@ mod compare;
 mod detection;
 mod files;
 mod layouts;
+mod marks;
 #[cfg(test)]
 mod support;
