@@ -123,8 +123,7 @@ fn applied<'s>(set: &'s Set, ledger: &[LedgerRow]) -> (Vec<&'s Migration>, Vec<F
     (migrations, faults)
 }
 
-/// Whether the file still says what was applied; comments and line ends don't count.
+/// Whether the file still says what was applied; comments and line ends between words don't count.
 fn same_sql(row: &LedgerRow, migration: &Migration) -> bool {
-    row.sha256 == migration.sha256
-        || row.sha256_tokens.is_some() && row.sha256_tokens == migration.sha256_tokens
+    row.sha256 == migration.sha256 || migration.has_tokens_of(row) == Some(true)
 }

@@ -203,3 +203,18 @@ fn a_file_outside_a_transaction_can_not_change_the_mark_either() {
         }
     }
 }
+
+#[test]
+fn a_carriage_return_alone_ends_a_comment_or_the_file_is_refused() {
+    let text = "CREATE TABLE a (x int);\r-- the other one\rCREATE TABLE b (x int);\r";
+    let place = Place::sqlite();
+    place.file("1_a.sql", text);
+    let ran = place.deploy();
+    ran.is(1, "no").says("does not end at the carriage return");
+    assert_eq!(ran.line(), Some(2));
+    // PostgreSQL and its parser take it for a line end.
+    let place = Place::postgres();
+    place.file("1_a.sql", text);
+    place.deployed().is(0, "yes");
+    assert_eq!(place.rows("SELECT count(*)::text FROM a, b"), ["0"]);
+}

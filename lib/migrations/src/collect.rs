@@ -199,8 +199,10 @@ impl Collector {
             .into_iter()
             .map(|problem| problem.version(&version).file(&file))
             .collect();
+        let tokens = sql::token_digest(self.dialect, &up);
         let migration = Migration {
-            sha256_tokens: sql::token_digest(self.dialect, &up),
+            sha256_tokens: tokens.map(|tokens| tokens.current),
+            tokens,
             version,
             name,
             file,

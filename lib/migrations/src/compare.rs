@@ -170,16 +170,16 @@ fn drift(row: &LedgerRow, migration: &Migration) -> Option<Problem> {
             .differs(&row.name, &migration.name)
         });
     }
-    let (kind, message) = match (row.sha256_tokens, migration.sha256_tokens) {
-        (Some(applied), Some(now)) if applied == now => (
+    let (kind, message) = match migration.has_tokens_of(row) {
+        Some(true) => (
             ProblemKind::CosmeticDrift,
             "differs from what was applied, but not in its SQL (line ends, comments or the part that reverts)",
         ),
-        (Some(_), Some(_)) => (
+        Some(false) => (
             ProblemKind::SemanticDrift,
             "has other SQL than what was applied",
         ),
-        _ => (
+        None => (
             ProblemKind::SemanticDrift,
             "differs from what was applied, and its SQL can't be compared",
         ),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use sql::{Allowance, Dialect};
+use sql::{Allowance, Dialect, TokenDigest};
 
 use crate::{Layout, Problem};
 
@@ -93,6 +93,7 @@ pub struct Migration {
     pub sha256: [u8; 32],
     /// SHA-256 of the tokens of `up`; none if they can't be told apart.
     pub sha256_tokens: Option<[u8; 32]>,
+    pub(crate) tokens: Option<TokenDigest>,
     /// True if the file or its layout says that it runs outside a transaction.
     pub no_transaction: bool,
     /// What reverts it.
@@ -105,6 +106,12 @@ pub struct Migration {
 }
 
 impl Migration {
+    /// Whether a row's token digest is that of the SQL to run, also in a ledger that an older release
+    /// wrote. None where there is none on either side.
+    pub fn has_tokens_of(&self, row: &LedgerRow) -> Option<bool> {
+        Some(self.tokens?.is(&row.sha256_tokens?))
+    }
+
     /// The reason for which the file allows what `rule` forbids.
     pub fn reason(&self, rule: &str) -> Option<&str> {
         let allowance = self

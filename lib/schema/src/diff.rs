@@ -209,8 +209,21 @@ fn compare(key: &Key, was: &Fact, is: &Fact) -> Option<Difference> {
     })
 }
 
-/// Both texts, or of longer ones the first line in which they differ.
+/// Both texts, or of longer ones the first line in which they differ. What would look the same on both
+/// sides is written so that the difference shows.
 fn where_they_part(was: &str, is: &str) -> (String, String) {
+    if look_alike(was, is) {
+        let line = |text: &str, at: usize| visible(text.split('\n').nth(at).unwrap_or_default());
+        let mut lines = was.split('\n').zip(is.split('\n'));
+        let at = lines.position(|(was, is)| was != is).unwrap_or_default();
+        return match was.contains('\n') || is.contains('\n') {
+            false => (visible(was), visible(is)),
+            true => (
+                format!("line {}: {}", at + 1, line(was, at)),
+                format!("line {}: {}", at + 1, line(is, at)),
+            ),
+        };
+    }
     if !was.contains('\n') && !is.contains('\n') {
         return (was.to_owned(), is.to_owned());
     }
@@ -229,9 +242,65 @@ fn where_they_part(was: &str, is: &str) -> (String, String) {
     }
 }
 
+/// Whether two texts differ in nothing but blanks at the ends of lines, and characters that nobody
+/// sees or that look like a blank.
+fn look_alike(was: &str, is: &str) -> bool {
+    let shown = |text: &str| -> Vec<String> {
+        let seen = |c: char| match c {
+            '\n' => Some('\n'),
+            c if c.is_whitespace() => Some(' '),
+            '\'' | '"' | '\\' => Some(c),
+            c => c.escape_debug().nth(1).is_none().then_some(c),
+        };
+        let seen: String = text
+            .replace("\r\n", "\n")
+            .chars()
+            .filter_map(seen)
+            .collect();
+        seen.split('\n')
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    };
+    shown(was) == shown(is)
+}
+
+/// A line with a name for each character that nobody sees.
+fn visible(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            '\'' | '"' => text.push(c),
+            c => text.extend(c.escape_debug()),
+        }
+    }
+    text
+}
+
 fn first_line(text: &str) -> String {
     match text.trim().split_once('\n') {
         Some((first, _)) => format!("{} …", first.trim_end()),
         None => text.trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::where_they_part;
+
+    #[test]
+    fn what_would_look_the_same_is_written_so_that_it_does_not() {
+        for (was, is, expected, actual) in [
+            ("'a'", "'b'", "'a'", "'b'"),
+            ("a\nb", "a\nc", "line 2: b", "line 2: c"),
+            ("'a\r\nb'", "'a\nb'", "line 1: 'a\\r", "line 1: 'a"),
+            ("'a b'", "'a\tb'", "'a b'", "'a\\tb'"),
+            ("'a b'", "'a\u{a0}b'", "'a b'", "'a\\u{a0}b'"),
+            ("'ab'", "'a\u{200b}b'", "'ab'", "'a\\u{200b}b'"),
+            ("'a \nb'", "'a\nb'", "line 1: 'a ", "line 1: 'a"),
+            ("x\n'a\rb'", "x\n'a b'", "line 2: 'a\\rb'", "line 2: 'a b'"),
+        ] {
+            let parted = where_they_part(was, is);
+            assert_eq!(parted, (expected.to_owned(), actual.to_owned()));
+        }
     }
 }

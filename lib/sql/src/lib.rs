@@ -28,7 +28,7 @@ mod unfold;
 
 pub use before::{Before, Table, search_path};
 pub use comments::{Comment, comments};
-pub use digest::{is_empty, token_digest};
+pub use digest::{TokenDigest, is_empty, token_digest};
 pub use directives::{Allowance, Directives, Problem, directives};
 pub use hindrance::{Hindered, Hindrance, hindrances, tables_touched};
 pub use names::names;

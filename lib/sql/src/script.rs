@@ -89,6 +89,7 @@ pub fn parse(dialect: Dialect, sql: &str) -> Script {
             message: error.message.clone(),
         });
     }
+    script.errors.extend(swallowed(dialect, &source));
     script.note_unread(&source);
     script.errors.sort_by_key(|error| error.line);
     script.errors.dedup_by_key(|error| error.line);
@@ -102,6 +103,57 @@ pub fn parse(dialect: Dialect, sql: &str) -> Script {
         .map(|lexeme| (source.lines.at(lexeme.range.start), lexeme.range.clone()))
         .collect();
     script
+}
+
+/// Text behind what an editor shows as a line end and the engine does not: it is part of the comment
+/// before it, and would be recorded as run without having run. PostgreSQL ends a comment at a carriage
+/// return, SQLite at a line feed alone.
+fn swallowed(dialect: Dialect, source: &Source) -> Option<SyntaxError> {
+    let is_line_end = |c: char| {
+        matches!(c, '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+            || c == '\r' && dialect == Dialect::Sqlite
+    };
+    let comments = source.lexed.lexemes.iter();
+    comments
+        .filter(|lexeme| lexeme.class == Class::LineComment)
+        .find_map(|comment| {
+            let text = comment.text(source.sql);
+            let (at, end) = unseen_line_end(text, is_line_end)?;
+            let at = comment.range.start + at;
+            let returns = source.sql[..at].matches('\r').count();
+            let pairs = source.sql[..at].matches("\r\n").count();
+            let lines = u32::try_from(returns - pairs).unwrap_or(u32::MAX);
+            Some(SyntaxError {
+                line: source.lines.at(at).saturating_add(lines),
+                message: format!(
+                    "the comment does not end at the {} (U+{:04X}) in it, so that what stands \
+                     behind it would not run: write line feeds as line ends",
+                    if end == '\r' {
+                        "carriage return"
+                    } else {
+                        "line end"
+                    },
+                    u32::from(end),
+                ),
+            })
+        })
+}
+
+/// The first of these characters in a comment behind which it goes on with text that is no comment for
+/// an editor.
+fn unseen_line_end(comment: &str, is_line_end: impl Fn(char) -> bool) -> Option<(usize, char)> {
+    let mut end = None;
+    for (at, c) in comment.char_indices() {
+        if is_line_end(c) {
+            end.get_or_insert((at, c));
+        } else if end.is_some() && !c.is_whitespace() {
+            if !comment[at..].starts_with("--") {
+                return end;
+            }
+            end = None;
+        }
+    }
+    None
 }
 
 fn read(dialect: Dialect, source: &Source) -> Script {

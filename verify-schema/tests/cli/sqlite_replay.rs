@@ -204,3 +204,28 @@ fn thousands_of_migrations_are_replayed() {
         .exits(0)
         .says("as expected by the replay of 3000 migrations");
 }
+
+#[test]
+fn a_line_end_inside_a_string_is_data() {
+    let place = applied(&[(
+        "0001_a.sql",
+        "CREATE TABLE a (t TEXT DEFAULT 'x\r\ny');\r\n",
+    )]);
+    place.run(&REPLAY).exits(0);
+    // As a checkout that converts line ends leaves it.
+    place.write(
+        "migrations/0001_a.sql",
+        "CREATE TABLE a (t TEXT DEFAULT 'x\ny');\n",
+    );
+    place
+        .run(&REPLAY)
+        .exits(1)
+        .says("differs from what was applied");
+    // With the record of the file as it is now, only the schema differs.
+    place.sqlite(&place.ledger(Engine::Sqlite));
+    place
+        .run(&REPLAY)
+        .exits(1)
+        .says("  expected: line 1: default 'x\n")
+        .says("  actual: line 1: default 'x\\r\n");
+}

@@ -64,7 +64,17 @@ impl Lexer<'_> {
                 return None;
             }
             let class = match token.kind {
-                TokenKind::Whitespace => continue,
+                TokenKind::Whitespace => {
+                    // Servers before 16 take it for no blank.
+                    if let Some(tab) = sql[range.clone()].find('\u{b}') {
+                        self.error = Some(LexError {
+                            at: range.start + tab,
+                            message: "a vertical tab (U+000B) is no blank".to_owned(),
+                        });
+                        return None;
+                    }
+                    continue;
+                }
                 TokenKind::Unknown if sql[range.clone()].starts_with('\\') => {
                     let end = end_of_line(sql, range.start);
                     self.lexemes.push(Lexeme {

@@ -152,7 +152,53 @@ fn a_carriage_return_ends_a_comment_where_the_server_says_so() {
         &["1 Definition DROP TABLE t"],
         &[],
     );
-    check(Sqlite, "-- a\rDROP TABLE t;", &[], &[]);
+    let returns = "1: the comment does not end at the carriage return (U+000D) in it, so that \
+                   what stands behind it would not run: write line feeds as line ends";
+    check(Sqlite, "-- a\rDROP TABLE t;", &[], &[returns]);
+    check(
+        Sqlite,
+        "SELECT 1;\r-- a\rDROP TABLE t;\r",
+        &["1 Query SELECT 1"],
+        &[&returns.replace("1:", "2:")],
+    );
+}
+
+#[test]
+fn a_vertical_tab_is_no_blank_for_every_server() {
+    check(
+        Postgres,
+        "SELECT 1;\nSELECT 2;\u{b}SELECT 3;",
+        &["1 Query SELECT 1", "2 Query SELECT 2"],
+        &["2: a vertical tab (U+000B) is no blank"],
+    );
+    check(
+        Postgres,
+        "SELECT 'a\u{b}'",
+        &["1 Query SELECT 'a\u{b}'"],
+        &[],
+    );
+}
+
+#[test]
+fn what_only_an_editor_takes_for_a_line_end_ends_no_comment() {
+    for dialect in [Sqlite, Postgres] {
+        for end in ['\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'] {
+            let script = parse(dialect, &format!("-- a{end}DROP TABLE t;\nSELECT 1;"));
+            assert_eq!(script.errors.len(), 1, "{dialect:?} {end:?}");
+            assert!(script.errors[0].message.contains("line end (U+"));
+        }
+        // Nothing is lost where nothing stands behind it, or another comment, or in a string.
+        for text in [
+            "-- a\r\r\nSELECT 1;",
+            "-- a\u{c}\n\u{c}\nSELECT 1;",
+            "-- a\r-- b\u{2028}-- c\nSELECT 1;",
+            "-- a\r\nSELECT 1;\r\n",
+            "SELECT 'a\rb\u{2028}c';",
+            "SELECT 1;\rSELECT 2;\r",
+        ] {
+            assert_eq!(parse(dialect, text).errors, [], "{dialect:?} {text:?}");
+        }
+    }
 }
 
 #[test]
