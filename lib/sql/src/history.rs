@@ -162,9 +162,14 @@ impl History {
             What::Insert { table, from, .. } => {
                 let origins = self.origins(from);
                 let table = self.meant(table);
-                if let Some(mut known) = self.take(&table) {
-                    known.copies_of.extend(origins);
-                    self.put(table, known);
+                if let Some(known) = self.tables.get_mut(&table) {
+                    // Only what is new to it: a table may have rows of thousands.
+                    for origin in origins {
+                        if known.copies_of.insert(origin.clone()) {
+                            let copies = self.copies.entry(origin).or_default();
+                            copies.insert(table.clone());
+                        }
+                    }
                 }
             }
             What::Adopt { parent, child } => {

@@ -6,6 +6,7 @@
 mod act;
 mod affinity;
 mod before;
+mod columns;
 mod comments;
 mod depth;
 mod digest;

@@ -1,7 +1,7 @@
 //! SQLite's way to change a table (sqlite.org `lang_altertable`, "Making Other Kinds Of Table Schema
 //! Changes"): create the new one, copy every row, drop the old one, rename the new one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::act::{Act, Column, Copy, CreateTable, Name, Type, Value, What};
 use crate::affinity;
@@ -131,10 +131,11 @@ pub(crate) fn rebuilds<'a>(acts: &[&'a Act]) -> BTreeMap<usize, Result<Rebuild<'
             places.entry(table).or_default().push(at);
         }
     }
+    let hiding = temporary_names(acts);
     let mut found = BTreeMap::new();
     for (at, act) in acts.iter().enumerate() {
         if let What::DropTable(old) = &act.what
-            && let Some(rebuild) = carried_over(acts, &places, old, at)
+            && let Some(rebuild) = carried_over(acts, &places, &hiding, old, at)
         {
             found.insert(at, rebuild);
         }
@@ -145,6 +146,7 @@ pub(crate) fn rebuilds<'a>(acts: &[&'a Act]) -> BTreeMap<usize, Result<Rebuild<'
 fn carried_over<'a>(
     acts: &[&'a Act],
     places: &HashMap<&Name, Vec<usize>>,
+    hiding: &HashSet<&str>,
     old: &Name,
     drop: usize,
 ) -> Option<Result<Rebuild<'a>, Cause>> {
@@ -180,7 +182,7 @@ fn carried_over<'a>(
             _ => None,
         });
     };
-    if is_hidden(acts, old) || is_hidden(acts, new) {
+    if hiding.contains(old.name.as_str()) || hiding.contains(new.name.as_str()) {
         return cause(insert, "a temporary table has the name of one of the two");
     }
     let quiet = of_old[..position].iter().filter(|at| **at > insert);
@@ -214,12 +216,18 @@ fn carried_over<'a>(
     cause(insert, "the new table is not created in the same file")
 }
 
-/// Whether a temporary table of the name may stand before the one that is meant.
-fn is_hidden(acts: &[&Act], name: &Name) -> bool {
-    acts.iter().any(|act| {
-        matches!(&act.what, What::CreateTable(create) if create.temporary && create.table.name == name.name)
-            || act.what.tables().iter().any(|table| {
-                table.name == name.name && table.is_temporary(crate::Dialect::Sqlite)
-            })
-    })
+/// The names of temporary tables, which stand before others of the same name.
+fn temporary_names<'a>(acts: &[&'a Act]) -> HashSet<&'a str> {
+    let mut names = HashSet::new();
+    for act in acts {
+        if let What::CreateTable(create) = &act.what
+            && create.temporary
+        {
+            names.insert(create.table.name.as_str());
+        }
+        let tables = act.what.tables().into_iter();
+        let temporary = tables.filter(|table| table.is_temporary(crate::Dialect::Sqlite));
+        names.extend(temporary.map(|table| table.name.as_str()));
+    }
+    names
 }

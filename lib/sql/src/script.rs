@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use crate::act::Act;
+use crate::columns;
 use crate::depth::{Depth, TOKENS_MAX, depth};
 use crate::lex::{Class, Lexed, lex};
 use crate::lines::Lines;
@@ -67,7 +68,15 @@ pub struct SyntaxError {
 pub fn parse(dialect: Dialect, sql: &str) -> Script {
     let lexed = lex(dialect, sql);
     let source = Source::new(sql, &lexed);
+    let too_many = columns::too_many(dialect, &lexed, sql);
     let mut script = match depth(dialect, &lexed, sql) {
+        _ if let Some(at) = too_many => Script {
+            errors: vec![SyntaxError {
+                line: source.lines.at(at),
+                message: format!("a list has more than {} columns", columns::COLUMNS_MAX),
+            }],
+            ..Script::empty(dialect)
+        },
         Depth::Shallow => read(dialect, &source),
         Depth::Deep => read_with_room(dialect, &source),
         Depth::Bottomless => refused(
@@ -93,8 +102,11 @@ pub fn parse(dialect: Dialect, sql: &str) -> Script {
     script.note_unread(&source);
     script.errors.sort_by_key(|error| error.line);
     script.errors.dedup_by_key(|error| error.line);
-    for error in &mut script.errors {
-        error.name_invisible(sql);
+    if !script.errors.is_empty() {
+        let lines: Vec<&str> = crate::without_byte_order_mark(sql).split('\n').collect();
+        for error in &mut script.errors {
+            error.name_invisible(&lines);
+        }
     }
     script.client_commands = lexed
         .lexemes
@@ -278,7 +290,7 @@ impl Script {
 
 impl SyntaxError {
     /// Names a character that nobody sees in the message, nor in an editor.
-    fn name_invisible(&mut self, sql: &str) {
+    fn name_invisible(&mut self, lines: &[&str]) {
         const INVISIBLE: [(char, &str); 6] = [
             ('\u{feff}', "a byte order mark"),
             ('\u{a0}', "a no-break space"),
@@ -287,9 +299,8 @@ impl SyntaxError {
             ('\u{200d}', "a zero-width joiner"),
             ('\u{2060}', "a word joiner"),
         ];
-        let sql = crate::without_byte_order_mark(sql);
         let line = usize::try_from(self.line).unwrap_or(1).saturating_sub(1);
-        let text = sql.split('\n').nth(line).unwrap_or_default();
+        let text = lines.get(line).copied().unwrap_or_default();
         let found = INVISIBLE.iter().find(|(char, _)| text.contains(*char));
         if let Some((char, name)) = found {
             let code = u32::from(*char);

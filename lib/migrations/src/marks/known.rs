@@ -169,6 +169,9 @@ pub(super) const KNOWN: &[Known] = &[
     // kriasoft/node-sqlite and many after it: `^--\s+?down\b`.
     mark("node-sqlite", None, "-- Up", Applies, "up"),
     mark("node-sqlite", None, "-- Down", RevertsInCompany, "down~ *"),
+    mark("a tool", None, "-- Rollback", RevertsInCompany, "rollback~"),
+    mark("a tool", None, "-- Revert", RevertsInCompany, "revert~"),
+    mark("a tool", None, "-- Undo", RevertsInCompany, "undo~"),
 ];
 
 /// The classes of words in patterns.

@@ -138,6 +138,8 @@ fn a_mark_of_a_tool_that_is_not_read_is_refused() {
         ("", "-- undo script"),
         ("-- Up", "-- Down: drops the table again"),
         ("-- Up", "-- Donw"),
+        ("-- UP", "-- ROLBACK"),
+        ("-- Up", "-- Rever"),
         ("-- db:up", "-- db:down"),
         (
             "--liquibase formatted sql",
@@ -336,4 +338,16 @@ fn a_folder_that_fits_no_layout_is_one_problem() {
     )
     .unwrap();
     assert_eq!(set.problems.len(), 4);
+}
+
+#[test]
+fn a_long_line_is_looked_at_once() {
+    // A comment may begin at each of its dashes; each read to the end of the line would take hours.
+    for text in ["a -- ", "a /* b ", "'' -- "] {
+        let line = format!("-- {}\nselect 1;\n", text.repeat(400_000));
+        assert_eq!(
+            lines_refused(&[("1_a.sql", &line)], Dialect::Sqlite),
+            [] as [String; 0]
+        );
+    }
 }

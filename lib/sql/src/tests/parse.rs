@@ -303,3 +303,50 @@ fn what_the_server_refuses_is_a_fault() {
         assert_eq!(parse(Postgres, sql).errors, [], "{sql}");
     }
 }
+
+#[test]
+fn more_columns_than_sqlite_takes_are_not_read() {
+    // Read one by one against all before them, these would take longer than anybody waits.
+    let names = |count: usize| -> String {
+        let names: Vec<String> = (0..count).map(|at| format!("c{at}")).collect();
+        names.join(", ")
+    };
+    let many = names(200_000);
+    let typed = many.replace(',', " int CHECK (x > 1),");
+    for sql in [
+        format!("CREATE TABLE t ({typed})"),
+        format!("CREATE TEMP TABLE t (\n{many})"),
+        format!("INSERT INTO t ({many}) VALUES (1)"),
+        format!("UPDATE t SET ({many}) = (SELECT 1)"),
+        format!("CREATE INDEX i ON t ({many})"),
+        format!("CREATE VIEW v ({many}) AS SELECT 1"),
+        format!("WITH a ({many}) AS (SELECT 1) SELECT 1"),
+        format!("INSERT INTO t SELECT 1 ON CONFLICT ({many}) DO NOTHING"),
+        format!("SELECT 1; CREATE TABLE t (a, FOREIGN KEY ({many}) REFERENCES p)"),
+    ] {
+        let script = parse(Sqlite, &sql);
+        assert_eq!(script.statements.len(), 0);
+        assert_eq!(script.errors.len(), 1);
+        assert_eq!(
+            script.errors[0].message,
+            "a list has more than 2000 columns"
+        );
+    }
+    // As many as it takes, and other lists of any length.
+    let most = names(2000);
+    for sql in [
+        format!("CREATE TABLE t ({most}, CHECK (c1), PRIMARY KEY (c1))"),
+        format!("DELETE FROM t WHERE a IN ({})", names(3000)),
+        format!("INSERT INTO t VALUES {}", vec!["(a)"; 3000].join(", ")),
+        format!("SELECT {}", vec!["f(a, b)"; 1500].join(", ")),
+        format!("CREATE TABLE t (a, {})", vec!["CHECK (a)"; 3000].join(", ")),
+    ] {
+        assert_eq!(parse(Sqlite, &sql).errors, []);
+    }
+}
+
+#[test]
+fn each_of_many_errors_is_named_without_looking_at_the_text_anew() {
+    let sql = "CREAT TABLE t (x);\n".repeat(100_000);
+    assert_eq!(parse(Sqlite, &sql).errors.len(), 100_000);
+}

@@ -441,3 +441,23 @@ fn a_file_allows_what_it_names_and_no_other_file_is_allowed() {
     );
     assert_eq!(found[0][0].allowed.as_deref(), Some("it is empty"));
 }
+
+#[test]
+fn thousands_of_copies_and_rebuilds_are_followed_one_by_one() {
+    // Each looked at together with all before it, these would take hours.
+    let many = |line: &dyn Fn(usize) -> String| -> String { (0..12_000).map(line).collect() };
+    let copied = many(&|at| format!("INSERT INTO a SELECT x FROM o{at};\n"));
+    let dropped = many(&|at| format!("DROP TABLE o{at};\n"));
+    let files = format!("CREATE TABLE a (x INT);\n{copied}{dropped}");
+    assert_eq!(
+        violations(Sqlite, &Before::default(), &[&files])[0].len(),
+        12_000
+    );
+    let rebuilt = many(&|at| {
+        format!(
+            "CREATE TABLE n{at} (x INT); INSERT INTO n{at} SELECT * FROM o{at}; \
+             DROP TABLE o{at}; ALTER TABLE n{at} RENAME TO o{at};\n"
+        )
+    });
+    assert_eq!(violations(Sqlite, &Before::default(), &[&rebuilt])[0], []);
+}
