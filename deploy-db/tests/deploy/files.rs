@@ -218,3 +218,16 @@ fn a_carriage_return_alone_ends_a_comment_or_the_file_is_refused() {
     place.deployed().is(0, "yes");
     assert_eq!(place.rows("SELECT count(*)::text FROM a, b"), ["0"]);
 }
+
+#[test]
+fn a_project_may_have_a_table_with_the_name_of_a_ledger() {
+    for place in Place::both() {
+        place.file("1_a.sql", "CREATE TABLE schema_migrations (version text);");
+        place.deployed().is(0, "yes");
+        place.file("2_b.sql", "CREATE TABLE b (x int);");
+        let ran = place.deploy();
+        ran.is(0, "yes");
+        assert_eq!(ran.found("warn").len(), 1);
+        assert!(ran.found("warn")[0].contains("one-tool"));
+    }
+}

@@ -180,16 +180,31 @@ impl Plan {
 
     fn report_adoption(&self, survey: &Survey, report: &mut Report) {
         for foreign in &survey.foreign {
-            report
-                .broken(
-                    &ONE_TOOL,
-                    &foreign.table,
-                    format!("{} keeps its ledger here", foreign.tool),
-                )
-                .remedy(format!(
-                    "run `{}` as a step of the pipeline instead of deploy-db, or drop that ledger and adopt the database with mark-migrations",
-                    foreign.runs
-                ));
+            // Where Lockstep has deployed, the table may as well be the application's own, made by
+            // one of its files.
+            if survey.rows().is_empty() {
+                report
+                    .broken(
+                        &ONE_TOOL,
+                        &foreign.table,
+                        format!("{} keeps its ledger here", foreign.tool),
+                    )
+                    .remedy(format!(
+                        "run `{}` as a step of the pipeline instead of deploy-db, or drop that ledger and adopt the database with mark-migrations",
+                        foreign.runs
+                    ));
+            } else {
+                report
+                    .warned(
+                        &ONE_TOOL,
+                        &foreign.table,
+                        format!("is a table as {} keeps its ledger", foreign.tool),
+                    )
+                    .remedy(format!(
+                        "drop the table if nothing uses it; where `{}` still runs here, let one of the two migrate the database",
+                        foreign.runs
+                    ));
+            }
         }
         if survey.not_adopted() {
             let mut finding = report.broken(

@@ -197,6 +197,84 @@ fn another_tools_ledger_names_the_step_that_runs_that_tool() {
 }
 
 #[test]
+fn a_ledger_is_known_by_name_and_columns_in_whatever_schema_and_case() {
+    // In SQLite all of them stand beside each other; each is named.
+    let ledgers = [
+        (
+            "Drizzle",
+            "drizzle",
+            "__drizzle_migrations",
+            "id INT, hash TEXT, created_at BIGINT",
+        ),
+        (
+            "Laravel",
+            "app",
+            "migrations",
+            "id INT, migration TEXT, batch INT",
+        ),
+        ("Sequelize or Umzug", "public", "SequelizeMeta", "name TEXT"),
+        (
+            "EF Core",
+            "public",
+            "__EFMigrationsHistory",
+            "\"MigrationId\" TEXT, \"ProductVersion\" TEXT",
+        ),
+        (
+            "Flyway",
+            "public",
+            "our_history",
+            "installed_rank INT, script TEXT, checksum INT, installed_on TEXT",
+        ),
+        (
+            "Knex",
+            "public",
+            "knex_migrations_lock",
+            "\"index\" INT, is_locked INT",
+        ),
+    ];
+    for engine in ENGINES {
+        let place = Place::new(engine, &FILES);
+        for (_, schema, table, columns) in ledgers {
+            match engine {
+                Engine::Sqlite => place.change(&format!("CREATE TABLE \"{table}\" ({columns})")),
+                Engine::Postgres => place.change(&format!(
+                    "CREATE SCHEMA IF NOT EXISTS {schema}; \
+                     CREATE TABLE {schema}.\"{table}\" ({columns})"
+                )),
+            }
+        }
+        let ran = place.run(&[]);
+        ran.exits(1);
+        let failures = ran.failures();
+        for (tool, _, table, _) in ledgers {
+            let says = format!("{tool} keeps its ledger here");
+            let found = failures.iter().find(|failure| failure.ends_with(&says));
+            let names_it = found.is_some_and(|failure| failure.contains(table));
+            assert!(names_it, "{tool}: {}", ran.stdout);
+        }
+        // Each is named once: those, and that the database is not adopted.
+        assert_eq!(failures.len(), ledgers.len() + 1, "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_table_like_a_ledger_is_a_warning_where_lockstep_has_deployed() {
+    for engine in ENGINES {
+        let place = two_applied(engine);
+        place.change("CREATE TABLE schema_migrations (version TEXT PRIMARY KEY)");
+        let ran = place.run(&[]);
+        ran.exits(0)
+            .says("is a table as dbmate, Rails or a tool like them keeps its ledger")
+            .says("drop the table if nothing uses it");
+        assert!(ran.warnings()[0].starts_with("one-tool "), "{}", ran.stdout);
+        place.change("DROP TABLE schema_migrations");
+        // The application's own.
+        place.change("CREATE TABLE migrations (id INT, bird TEXT, route TEXT)");
+        place.run(&["--strict"]).exits(0);
+    }
+}
+
+#[test]
 fn a_ledger_that_is_not_ours_is_no_verdict() {
     for engine in ENGINES {
         let place = two_applied(engine);
