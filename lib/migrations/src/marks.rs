@@ -135,6 +135,9 @@ struct Candidate {
     pieces: Vec<Piece>,
 }
 
+/// As many places of one line are looked at: a line of data may have as many dashes as it has values.
+const OPENED_MAX: usize = 100;
+
 fn candidates(text: &str) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     let mut start = 0;
@@ -148,14 +151,15 @@ fn candidates(text: &str) -> Vec<Candidate> {
         if begins {
             candidates.extend(candidate(text, offset, line, true, bare));
         }
-        let skip = usize::from(begins) * (offset - start + 2);
-        for (at, _) in content
+        // All behind two dashes is one comment.
+        let others = !bare.starts_with("--");
+        let opened = content
             .match_indices("--")
-            .chain(content.match_indices("/*"))
-        {
+            .chain(content.match_indices("/*"));
+        for (at, _) in opened.filter(|_| others).take(OPENED_MAX) {
             // The dashes of one comment are not the beginnings of others.
             let is_run = content[..at].ends_with(['-', '/', '*']);
-            if at >= skip && !is_run {
+            if start + at > offset && !is_run {
                 candidates.extend(candidate(text, start + at, line, false, &content[at..]));
             }
         }

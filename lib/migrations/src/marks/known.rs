@@ -168,7 +168,8 @@ pub(super) const KNOWN: &[Known] = &[
     mark("a tool", None, "-- …:down", Apart, "? ^:^ DOWN"),
     // kriasoft/node-sqlite and many after it: `^--\s+?down\b`.
     mark("node-sqlite", None, "-- Up", Applies, "up"),
-    mark("node-sqlite", None, "-- Down", RevertsInCompany, "down~ *"),
+    mark("node-sqlite", None, "-- Down", RevertsInCompany, "down *"),
+    mark("node-sqlite", None, "-- Down", RevertsInCompany, "down~"),
     mark("a tool", None, "-- Rollback", RevertsInCompany, "rollback~"),
     mark("a tool", None, "-- Revert", RevertsInCompany, "revert~"),
     mark("a tool", None, "-- Undo", RevertsInCompany, "undo~"),

@@ -3,7 +3,7 @@
 use super::known::{ATLAS, DOWN, HEADING_BESIDE, HEADING_DOWN, HEADING_UP, OFF, UP};
 
 /// More words than a mark has; what stands behind them in a longer comment is not looked at.
-const PIECES_MAX: usize = 24;
+const PIECES_MAX: usize = 12;
 
 /// A word or a sign of a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,13 +208,20 @@ fn is_like(word: &str, known: &str) -> bool {
 
 /// One letter left out, put in, taken for another, or two exchanged.
 fn is_a_slip_away(word: &str, known: &str) -> bool {
-    if word.len().abs_diff(known.len()) > 4 {
+    if word.is_ascii() {
+        return differs_by_a_slip(word.as_bytes(), known.as_bytes());
+    }
+    // A letter of another script is one slip, however many bytes it has.
+    let (word, known): (Vec<char>, Vec<char>) = (word.chars().collect(), known.chars().collect());
+    differs_by_a_slip(&word, &known)
+}
+
+fn differs_by_a_slip<T: PartialEq>(word: &[T], known: &[T]) -> bool {
+    if word.len().abs_diff(known.len()) > 1 {
         return false;
     }
-    let (word, known): (Vec<char>, Vec<char>) = (word.chars().collect(), known.chars().collect());
-    let same = word.iter().zip(&known).take_while(|(a, b)| a == b).count();
-    let (a, b) = (&word[same..], &known[same..]);
-    match (a, b) {
+    let same = word.iter().zip(known).take_while(|(a, b)| a == b).count();
+    match (&word[same..], &known[same..]) {
         ([], []) => true,
         ([_, a @ ..], [_, b @ ..]) if a == b => true,
         ([_, a @ ..], b) if a == b => true,

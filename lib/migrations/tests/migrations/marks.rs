@@ -11,7 +11,7 @@ fn lines_refused(files: &[(&str, &str)], dialect: Dialect) -> Vec<String> {
         .iter()
         .map(|(name, text)| (*name, text.as_bytes()))
         .collect();
-    let set = discover(folder(&bytes).path(), None, dialect).unwrap();
+    let set = discover(folder(&bytes).path(), None, dialect).expect("the folder can be listed");
     let state = compare(&set, &[]);
     let all = set.problems.iter().chain(&state.problems);
     all.filter(|problem| problem.is_failure())
@@ -207,6 +207,18 @@ fn prose_is_no_mark() {
         "/* a\n * block of prose\n */",
     ] {
         check_prose(comment);
+    }
+    // In company of a mark too.
+    for comment in [
+        "-- own tables",
+        "-- rollback is not possible",
+        "-- undo what 0003 did",
+    ] {
+        let text = format!("-- Up\ncreate table a (x);\n{comment}\ncreate table b (x);\n");
+        assert_eq!(
+            lines_refused(&[("1_a.sql", &text)], Dialect::Sqlite),
+            [] as [String; 0]
+        );
     }
     // A word inside a statement is no heading.
     for text in [
