@@ -58,6 +58,7 @@ impl<'a> Deployment<'a> {
     pub(crate) fn apply_all(&mut self, writer: &mut dyn Writer, report: &mut Report) {
         let run = self.run;
         run.change_began();
+        writer.expect(&self.pending);
         let count = self.pending.len();
         for at in 0..count {
             let migration = self.pending[at];

@@ -70,7 +70,7 @@ impl Engine {
     pub fn mark(self, mark: &Mark<'_>) -> String {
         let table = self.table("environment");
         let (columns, places) = match self {
-            Engine::Sqlite => ("", String::new()),
+            Engine::Sqlite => return sqlite_mark(mark),
             Engine::Postgres => (
                 "system_identifier text, database_oid text,",
                 format!(
@@ -83,15 +83,11 @@ impl Engine {
         format!(
             "{}DROP TABLE IF EXISTS {table};
              CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT NOT NULL,
-                protected {} NOT NULL, uuid TEXT NOT NULL, {columns} endpoint TEXT NOT NULL,
+                protected boolean NOT NULL, uuid TEXT NOT NULL, {columns} endpoint TEXT NOT NULL,
                 marked_at TEXT NOT NULL, marked_by TEXT NOT NULL);
              INSERT INTO {table} VALUES
                 (1, {}, {}, {}, {places} {}, '2026-01-02T03:04:05.000Z', 'test');",
             self.schema(),
-            match self {
-                Engine::Sqlite => "INTEGER",
-                Engine::Postgres => "boolean",
-            },
             text(Some(mark.environment)),
             self.bool(mark.protected),
             text(Some(mark.uuid)),
@@ -102,16 +98,20 @@ impl Engine {
     /// Writes the ledger, in place of another, with an empty record of the schema beside it.
     pub fn ledger(self, rows: &[Row<'_>]) -> String {
         let (table, record) = (self.table("migrations"), self.table("schema"));
-        let mut sql = format!(
-            "{}DROP TABLE IF EXISTS {table};
+        let made = match self {
+            Engine::Sqlite => SQLITE_LEDGER.to_owned(),
+            Engine::Postgres => format!(
+                "{}DROP TABLE IF EXISTS {table};
              CREATE TABLE {table} (position BIGINT PRIMARY KEY, version TEXT NOT NULL UNIQUE,
                 name TEXT NOT NULL, sha256 TEXT NOT NULL, sha256_tokens TEXT, state TEXT NOT NULL,
                 applied_at TEXT NOT NULL, duration_ms BIGINT NOT NULL, applied_by TEXT NOT NULL,
                 run_id TEXT NOT NULL, because TEXT);
              CREATE TABLE IF NOT EXISTS {record} (id INTEGER PRIMARY KEY, document TEXT NOT NULL,
                 ledger_state TEXT NOT NULL, recorded_at TEXT NOT NULL, run_id TEXT NOT NULL);\n",
-            self.schema()
-        );
+                self.schema()
+            ),
+        };
+        let mut sql = made;
         for (at, row) in rows.iter().enumerate() {
             sql.push_str(&format!(
                 "INSERT INTO {table} VALUES ({}, {}, {}, {}, {}, {}, '2026-01-02T03:04:05.000Z', 7, \
@@ -137,6 +137,53 @@ impl Engine {
             text(Some(ledger_state))
         )
     }
+}
+
+/// Letter for letter as the first release made them: another form is not ours.
+const SQLITE_MARK: &str = "DROP TABLE IF EXISTS lockstep_environment;
+CREATE TABLE lockstep_environment (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL,
+    protected INTEGER NOT NULL CHECK (protected IN (0, 1)),
+    uuid TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    marked_at TEXT NOT NULL,
+    marked_by TEXT NOT NULL
+) STRICT;
+";
+
+const SQLITE_LEDGER: &str = "DROP TABLE IF EXISTS lockstep_migrations;
+CREATE TABLE \"lockstep_migrations\" (
+    position INTEGER PRIMARY KEY,
+    version TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    sha256_tokens TEXT CHECK (length(sha256_tokens) = 64),
+    state TEXT NOT NULL CHECK (state IN ('applied', 'started')),
+    applied_at TEXT NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    applied_by TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    because TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS \"lockstep_schema\" (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    document TEXT NOT NULL,
+    ledger_state TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    run_id TEXT NOT NULL
+) STRICT;
+";
+
+fn sqlite_mark(mark: &Mark<'_>) -> String {
+    format!(
+        "{SQLITE_MARK}INSERT INTO lockstep_environment VALUES
+            (1, {}, {}, {}, {}, '2026-01-02T03:04:05.000Z', 'test');",
+        text(Some(mark.environment)),
+        Engine::Sqlite.bool(mark.protected),
+        text(Some(mark.uuid)),
+        text(Some(mark.endpoint)),
+    )
 }
 
 fn text(value: Option<&str>) -> String {

@@ -23,7 +23,12 @@ const NONE_PENDING: Check = Check {
     remedy: "deploy the pending migrations",
 };
 
-const OWN: [Check; 3] = [NONE_PENDING, rules::EXCEPTION_USED, settings::SETTINGS_USED];
+const OWN: [Check; 4] = [
+    NONE_PENDING,
+    rules::EXCEPTION_USED,
+    records::RECORDS_OWN,
+    settings::SETTINGS_USED,
+];
 
 const CHECKS: [Check; OWN.len() + plan::CHECKS.len() + rules::CHECKS.len()] =
     contract::join([&OWN, &plan::CHECKS, &rules::CHECKS]);
@@ -70,6 +75,7 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
         run.target_identity(&survey.identity());
     }
     plan.report(dialect, &survey, &mut report);
+    survey.report_records(&mut report);
     rules::check(&plan, dialect, &before, &mut report);
     check_expected(&plan, args.expect, &mut report);
     plan.facts(&mut report);

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
+use tests::own_tables::{Engine, Mark};
 use tests::postgres_server::{PASSWORD, PASSWORD_ENCODED, Server};
 
 pub(crate) const UUID: &str = "6f1c2a34-0000-4000-8000-000000000001";
@@ -28,21 +29,20 @@ impl Project {
         connection
             .execute_batch(
                 "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);
-                 INSERT INTO note (text) VALUES ('one'), ('two'), ('three');
-                 CREATE TABLE lockstep_environment (id INTEGER PRIMARY KEY, name TEXT, protected
-                    INTEGER, uuid TEXT, endpoint TEXT, marked_at TEXT, marked_by TEXT) STRICT;",
+                 INSERT INTO note (text) VALUES ('one'), ('two'), ('three');",
             )
             .unwrap();
-        let endpoint = fs::canonicalize(&path)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
+        let endpoint = fs::canonicalize(&path).unwrap();
+        let mark = Mark {
+            environment,
+            protected,
+            uuid: UUID,
+            endpoint: endpoint.to_str().unwrap(),
+            system_identifier: None,
+            database_oid: None,
+        };
         connection
-            .execute(
-                "INSERT INTO lockstep_environment VALUES (1, ?1, ?2, ?3, ?4, 'then', 'somebody')",
-                (environment, protected, UUID, endpoint),
-            )
+            .execute_batch(&Engine::Sqlite.mark(&mark))
             .unwrap();
         Project { dir }
     }

@@ -192,3 +192,38 @@ fn a_session_that_the_server_ends_in_commit_is_followed() {
     );
     assert_eq!(place.tables(), Vec::<String>::new());
 }
+
+#[test]
+fn under_a_mark_that_was_changed_meanwhile_nothing_is_written_and_the_answer_is_open() {
+    let place = Place::sqlite();
+    place.mark("dev", false);
+    let mut writer = locked(&place);
+    writer.survey().unwrap();
+    let first = migration(&place, "1", "CREATE TABLE a (x int);");
+    let row = writer.apply(&first, &[], &mut |_| {}).unwrap().row;
+    place.execute("UPDATE lockstep_environment SET protected = 1");
+    let second = migration(&place, "2", "CREATE TABLE b (x int);");
+    let ended = writer.apply(&second, std::slice::from_ref(&row), &mut |_| {});
+    assert!(
+        matches!(&ended, Err(ApplyError::Unknown(cause))
+            if cause.message.contains("mark or ledger are not what they were")),
+        "{ended:?}"
+    );
+    let schema = db_write::NewSchema {
+        document: "{}".to_owned(),
+        ledger_state: "x".to_owned(),
+    };
+    for ended in [
+        writer.record_schema(&schema),
+        writer.adopt(&[], &schema),
+        writer.resolve("1", db_write::Resolution::Pending, "x"),
+    ] {
+        assert!(
+            matches!(ended, Err(db_write::Error::MarkMoved { .. })),
+            "{ended:?}"
+        );
+    }
+    place.execute("UPDATE lockstep_environment SET protected = 0");
+    assert_eq!(place.ledger(), ["1"]);
+    assert_eq!(place.rows("SELECT count(*) FROM lockstep_schema"), ["0"]);
+}

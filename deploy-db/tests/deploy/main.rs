@@ -20,3 +20,5 @@ mod roles;
 mod signals;
 mod sqlite;
 mod sqlite_rows;
+mod sqlite_schema;
+mod sqlite_session;

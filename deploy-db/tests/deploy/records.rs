@@ -144,49 +144,54 @@ fn a_record_that_is_older_than_the_ledger_is_made_anew() {
 }
 
 #[test]
-fn a_row_that_a_trigger_swallows_is_told_as_that() {
-    let place = deployed(Place::sqlite());
-    place.execute(
-        "CREATE TRIGGER t BEFORE INSERT ON lockstep_migrations BEGIN SELECT raise(ignore); END",
-    );
-    place.file("2_b.sql", "CREATE TABLE b (x int);");
-    place.file("3_c.sql", "CREATE TABLE c (x int);");
-    let before = place.state();
-    place
-        .deploy()
-        .is(1, "no")
-        .says("its row does not get into the ledger");
-    assert_eq!(place.state(), before);
+fn what_hangs_on_the_records_is_refused_before_anything_runs() {
+    for (made, message) in [
+        (
+            "CREATE TRIGGER t BEFORE INSERT ON lockstep_migrations BEGIN SELECT raise(ignore); END",
+            "it carries the trigger t, which is not Lockstep's",
+        ),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON lockstep_migrations BEGIN \
+                UPDATE lockstep_environment SET protected = 0; END",
+            "it carries the trigger t, which is not Lockstep's",
+        ),
+        (
+            "ALTER TABLE lockstep_schema RENAME TO s; \
+             CREATE VIEW lockstep_schema AS SELECT * FROM s",
+            "a view stands in its place",
+        ),
+        (
+            "ALTER TABLE lockstep_environment ADD COLUMN more TEXT",
+            "it has another form than any that Lockstep writes",
+        ),
+    ] {
+        let place = deployed(Place::sqlite());
+        place.execute(made);
+        place.file("2_b.sql", "CREATE TABLE b (x int);");
+        let before = place.state();
+        let ran = place.deploy();
+        ran.is(1, "no").says(message);
+        assert!(ran.found("fail")[0].contains("records-own"), "{ran:?}");
+        assert_eq!(place.state(), before);
+    }
 }
 
 #[test]
 fn a_ledger_that_can_not_be_read_after_the_run_is_no_pass() {
-    for place in Place::both() {
-        let place = deployed(place);
-        let (table, trigger) = if place.is_sqlite() {
-            (
-                "lockstep_migrations",
-                "CREATE TRIGGER t AFTER INSERT ON lockstep_migrations BEGIN \
-                 UPDATE lockstep_migrations SET sha256 = replace(sha256, substr(sha256, 1, 1), 'z') WHERE position = 1; END",
-            )
-        } else {
-            (
-                "lockstep.migrations",
-                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-                    UPDATE lockstep.migrations SET sha256 = repeat('z', 64) WHERE position = 1; \
-                    RETURN NULL; END $$; \
-                 CREATE TRIGGER t AFTER INSERT ON lockstep.migrations EXECUTE FUNCTION f()",
-            )
-        };
-        place.execute(trigger);
-        place.file("2_b.sql", "CREATE TABLE b (x int);");
-        place
-            .deploy()
-            .is(6, "yes")
-            .says("cannot trust the ledger: it can't be read");
-        let versions = format!("SELECT version FROM {table} ORDER BY position");
-        assert_eq!(place.rows(&versions), ["1", "2"]);
-    }
+    let place = deployed(Place::postgres());
+    place.execute(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+            UPDATE lockstep.migrations SET sha256 = repeat('z', 64) WHERE position = 1; \
+            RETURN NULL; END $$; \
+         CREATE TRIGGER t AFTER INSERT ON lockstep.migrations EXECUTE FUNCTION f()",
+    );
+    place.file("2_b.sql", "CREATE TABLE b (x int);");
+    place
+        .deploy()
+        .is(6, "yes")
+        .says("cannot trust the ledger: it can't be read");
+    let versions = "SELECT version FROM lockstep.migrations ORDER BY position";
+    assert_eq!(place.rows(versions), ["1", "2"]);
 }
 
 #[test]
@@ -234,16 +239,19 @@ fn a_temporary_object_does_not_stand_before_the_ledger() {
         assert_eq!(place.ledger(), ["1"]);
         assert!(!place.tables().contains(&"b".to_owned()));
     }
-    // One that comes by the name where nobody watches is passed by.
+    // One that comes by the name where the authorizer does not watch is found behind it.
     let place = deployed(Place::sqlite());
     place.file(
         "2_b.sql",
         "CREATE TEMP TABLE m AS SELECT * FROM main.lockstep_migrations;\n\
          ALTER TABLE temp.m RENAME TO lockstep_migrations;\nCREATE TABLE b (x);\n",
     );
-    place.file("3_c.sql", "CREATE TABLE c (x);");
-    place.deployed();
-    assert_eq!(place.ledger(), ["1", "2", "3"]);
+    let before = place.state();
+    place
+        .deploy()
+        .is(1, "no")
+        .says("it changed the definition of Lockstep's own tables");
+    assert_eq!(place.state(), before);
 }
 
 #[test]
@@ -261,6 +269,13 @@ fn the_schema_table_does_not_lose_mark_and_ledger() {
         "INSERT INTO sqlite_schema SELECT 'table', 'alias', 'alias', rootpage, \
             replace(sql, name, 'alias') FROM sqlite_schema WHERE name = 'lockstep_environment';\n\
          PRAGMA writable_schema = RESET;\nUPDATE alias SET protected = 1;",
+        // What would come behind the row of the ledger.
+        "INSERT INTO sqlite_schema VALUES ('trigger', 'spy', 'lockstep_migrations', 0, \
+            'CREATE TRIGGER spy AFTER INSERT ON lockstep_migrations BEGIN \
+                UPDATE lockstep_environment SET protected = 1; END');",
+        // Other pages under the mark's name.
+        "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'a') \
+            WHERE name = 'lockstep_environment';",
     ];
     for directive in ["", "-- lockstep: no-transaction\n"] {
         for way in ways {
@@ -279,6 +294,21 @@ fn the_schema_table_does_not_lose_mark_and_ledger() {
             }
         }
     }
+}
+
+#[test]
+fn a_temporary_trigger_that_the_schema_table_brings_is_found() {
+    let place = deployed(Place::sqlite());
+    place.file(
+        "2_b.sql",
+        "CREATE TEMP TABLE t (x);\nPRAGMA writable_schema = ON;\n\
+         INSERT INTO sqlite_temp_schema VALUES ('trigger', 'spy', 'lockstep_migrations', 0, \
+            'CREATE TRIGGER temp.spy AFTER INSERT ON main.lockstep_migrations BEGIN \
+                UPDATE lockstep_environment SET protected = 1; END');\n",
+    );
+    let before = place.state();
+    place.deploy().is(1, "no");
+    assert_eq!(place.state(), before);
 }
 
 #[test]

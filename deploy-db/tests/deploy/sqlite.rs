@@ -352,54 +352,6 @@ fn without_the_right_to_write_nothing_is_written() {
 }
 
 #[test]
-fn a_full_disk_rolls_back() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let place = Place::sqlite();
-    let disk = place.path("disk");
-    std::fs::create_dir(&disk).unwrap();
-    let mount = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
-        .arg(&disk)
-        .status()
-        .unwrap();
-    assert!(mount.success());
-    struct Mounted(std::path::PathBuf);
-    impl Drop for Mounted {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg(&self.0).status();
-        }
-    }
-    let mounted = Mounted(disk.clone());
-    let database = disk.join("app.db");
-    rusqlite::Connection::open(&database)
-        .unwrap()
-        .execute_batch("PRAGMA user_version = 1")
-        .unwrap();
-    place
-        .file("1_a.sql", "CREATE TABLE a (x);\n")
-        .file("2_b.sql", "INSERT INTO a VALUES (randomblob(4000000));\n");
-    let url = format!("sqlite:{}", database.display());
-    let variables = [("DATABASE_URL", url.as_str())];
-    let ran = place.deploy_with(&[], &variables);
-    ran.is(6, "yes").says("full").says("applied is 1_a.sql");
-    let ran = place.deploy_with(&[], &variables);
-    ran.is(1, "no").says("make room on the disk");
-    let connection = rusqlite::Connection::open(&database).unwrap();
-    let rows: (i64, i64) = connection
-        .query_row(
-            "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM lockstep_migrations)",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .unwrap();
-    assert_eq!(rows, (0, 1));
-    drop(connection);
-    drop(mounted);
-}
-
-#[test]
 fn in_a_long_file_the_line_of_an_error_is_told_too() {
     // Over the length up to which a file is sent whole.
     let rows: String = (0..2_000)

@@ -79,7 +79,10 @@ fn a_key_that_can_not_be_checked_hides_no_other() {
         "4_loose.sql",
         "CREATE TABLE looser (x REFERENCES parent (name));\nINSERT INTO looser VALUES ('a');",
     );
-    place.deploy().is(6, "yes").says("foreign key mismatch");
+    place
+        .deploy()
+        .is(6, "yes")
+        .says("the foreign key of looser (x) refers to parent (name), which is neither");
 }
 
 #[test]

@@ -4,10 +4,10 @@
 //! drop the locks that this process holds on it (POSIX advisory locks; sqlite.org/howtocorrupt).
 
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use contract::{Class, Classify};
+use records::OtherName;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use settings::SqliteTarget;
 
@@ -49,14 +49,14 @@ pub enum SqliteError {
     /// It is a folder or a device.
     #[error("cannot open {}: it is no file", .0.display())]
     NotAFile(PathBuf),
-    /// It has several names: SQLite names the write-ahead log after the path, so by the wrong one
-    /// the file is read without what was committed last.
-    #[error("cannot read {}: the file has {names} names (hard links), and only one of them has its journal beside it", .path.display())]
-    SeveralNames {
+    /// It has another name: SQLite names the write-ahead log after the path, so by the wrong one the
+    /// file is read without what was committed last.
+    #[error("cannot read {}: {other}", .path.display())]
+    OtherName {
         /// The file, as it was named.
         path: PathBuf,
-        /// How many there are.
-        names: u64,
+        /// Where the other name comes from.
+        other: OtherName,
     },
     /// Its folder, or the file, is closed to this user.
     #[error("cannot open {}", .path.display())]
@@ -199,11 +199,13 @@ impl SqliteSession {
 /// What can be told without opening the file.
 fn look_at(path: &Path) -> Result<(), SqliteError> {
     match std::fs::metadata(path) {
-        Ok(found) if found.is_file() && found.nlink() > 1 => Err(SqliteError::SeveralNames {
-            path: path.to_owned(),
-            names: found.nlink(),
-        }),
-        Ok(found) if found.is_file() => Ok(()),
+        Ok(found) if found.is_file() => match OtherName::of(path, &found) {
+            None => Ok(()),
+            Some(other) => Err(SqliteError::OtherName {
+                path: path.to_owned(),
+                other,
+            }),
+        },
         Ok(_) => Err(SqliteError::NotAFile(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(SqliteError::Missing(path.to_owned()))
@@ -288,7 +290,7 @@ impl Classify for SqliteError {
             | SqliteError::NotADatabase(_)
             | SqliteError::Corrupt { .. } => Class::Fail,
             SqliteError::Locked { .. } => Class::Busy,
-            SqliteError::SeveralNames { .. }
+            SqliteError::OtherName { .. }
             | SqliteError::Unreadable { .. }
             | SqliteError::HotJournal { .. }
             | SqliteError::WalFolder { .. }
@@ -300,10 +302,7 @@ impl Classify for SqliteError {
         let remedy = match self {
             SqliteError::Missing(_) => "check the path; nothing but mark-db --create makes a file",
             SqliteError::NotAFile(_) => "name the database file itself",
-            SqliteError::SeveralNames { .. } => {
-                "leave the file one name, the one that the application opens: delete the other \
-                 links (find -samefile lists them), or make them copies"
-            }
+            SqliteError::OtherName { other, .. } => other.remedy(),
             SqliteError::Unreadable { .. } => "run as a user that may read the file and its folder",
             SqliteError::NotADatabase(_) => "name a SQLite file that is not encrypted",
             SqliteError::Corrupt { .. } => {

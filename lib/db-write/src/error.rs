@@ -1,5 +1,7 @@
 //! Why a change was not made, or not finished.
 
+use std::io::ErrorKind;
+
 use contract::{Class, Classify, Failure};
 
 /// Why a session for writing can't do what was asked, before any change was made.
@@ -49,6 +51,12 @@ pub enum Error {
     /// Somebody else marked the database after it was surveyed.
     #[error("cannot write the mark: somebody else has marked the database meanwhile")]
     MarkChanged,
+    /// The mark was changed behind what was done under it. That was rolled back.
+    #[error("cannot {act}: the database's mark is not the one under which it was allowed any more")]
+    MarkMoved {
+        /// What was to be done.
+        act: &'static str,
+    },
     /// The connection was lost in a COMMIT, and what was left shows that nothing was committed.
     #[error("cannot {act}: the connection was lost in COMMIT, and it was not committed")]
     NotCommitted {
@@ -127,7 +135,7 @@ impl Classify for Error {
             | Error::Stopped { .. }
             | Error::Forbidden { .. }
             | Error::NotCommitted { .. } => Class::Fail,
-            Error::CommitLost { .. } => Class::Partial,
+            Error::CommitLost { .. } | Error::MarkMoved { .. } => Class::Partial,
             Error::Locked { .. } | Error::InUse { .. } | Error::MarkChanged => Class::Busy,
             Error::File { .. } => Class::Error,
             Error::Sqlite { source, .. } => sqlite_class(source),
@@ -145,6 +153,10 @@ impl Classify for Error {
                 "wait for it to end; deploy-db and mark-migrations do with --wait-lock 5m".into(),
             ),
             Error::MarkChanged => Some("run verify-guards to see whose the database is now".into()),
+            Error::MarkMoved { .. } => Some(
+                "run verify-guards, and find out what changes the mark before anything else is done"
+                    .into(),
+            ),
             Error::NotCommitted { .. } => Some("run it again once the connection holds".into()),
             Error::Stopped { .. } => Some("run it again".into()),
             Error::CommitLost { .. } => Some(
@@ -153,6 +165,17 @@ impl Classify for Error {
                     .into(),
             ),
             Error::InUse { .. } => Some("try again when the application is less busy".into()),
+            Error::File { source, .. } if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+                Some("mount the file system for writing, or run it where it is".into())
+            }
+            Error::File { source, .. }
+                if matches!(
+                    source.kind(),
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+                ) =>
+            {
+                Some("make room on the disk, then run it again".into())
+            }
             Error::File { .. } => {
                 Some("check that the folder exists and that this user may write in it".into())
             }
@@ -187,7 +210,6 @@ pub(crate) fn sqlite_class(error: &rusqlite::Error) -> Class {
         Some(
             rusqlite::ErrorCode::NotADatabase
             | rusqlite::ErrorCode::DatabaseCorrupt
-            | rusqlite::ErrorCode::DiskFull
             | rusqlite::ErrorCode::ConstraintViolation,
         ) => Class::Fail,
         _ => Class::Error,
@@ -202,6 +224,9 @@ pub(crate) fn sqlite_remedy(error: &rusqlite::Error) -> Option<&'static str> {
             "keep the file as it is, and restore the newest snapshot elsewhere to compare"
         }
         rusqlite::ErrorCode::DiskFull => "make room on the disk, then run it again",
+        rusqlite::ErrorCode::SystemIoFailure => {
+            "see what the disk, its quota and the limits of this process allow (df, quota, ulimit -f)"
+        }
         rusqlite::ErrorCode::ReadOnly
         | rusqlite::ErrorCode::CannotOpen
         | rusqlite::ErrorCode::PermissionDenied => {

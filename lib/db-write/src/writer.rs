@@ -141,6 +141,10 @@ pub trait Writer {
     /// The mark that the first migration's transaction writes too, on a database that was empty.
     fn mark_with_first(&mut self, mark: NewMark);
 
+    /// Tells which migrations will be applied, in their order: what the schema lacks after one of
+    /// them may be what a later one brings.
+    fn expect(&mut self, _migrations: &[&Migration]) {}
+
     /// Applies one migration together with its ledger row. `ledger` is what the ledger has to be at
     /// that moment: another last row stops the migration before it begins, and any other difference
     /// before it is committed.
@@ -243,6 +247,16 @@ pub fn record_schema(
         Ok(()) => {
             report.held(&SCHEMA_RECORDED, "");
             Changed::Yes
+        }
+        // What stands under a mark that was changed meanwhile is no pass.
+        Err(error @ Error::MarkMoved { .. }) => {
+            let failure = Failure::from(error);
+            let finding = report.broken(&SCHEMA_RECORDED, "", failure.line());
+            if let Some(remedy) = &failure.remedy {
+                finding.remedy(remedy);
+            }
+            report.stopped_by(failure);
+            Changed::Unknown
         }
         Err(error) => not_recorded(error, report),
     }

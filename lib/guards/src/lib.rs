@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use contract::{Check, Report};
-use records::{Mark, Place, Survey};
+use records::{Intruder, Mark, Place, RECORDS_OWN, Survey};
 use settings::environment::VARIABLE;
 use settings::{Resolved, Variables};
 
@@ -81,7 +81,7 @@ pub const DECLARED_UNPROTECTED: Check = Check {
 };
 
 /// Every guard, in the order in which they are judged.
-pub const CHECKS: [Check; 10] = [
+pub const CHECKS: [Check; 11] = [
     ENVIRONMENT_NAMED,
     DATABASE_MARKED,
     MARK_MATCHES,
@@ -92,6 +92,7 @@ pub const CHECKS: [Check; 10] = [
     VARIABLE_MATCHES,
     REQUIREMENT_MET,
     DECLARED_UNPROTECTED,
+    RECORDS_OWN,
 ];
 
 /// What is about to be done.
@@ -258,7 +259,7 @@ fn judge_with(
     };
     let data_expected = survey.data_expected().or(data_expected);
     let claimed_by = resolved.claimed_by_another();
-    judge(&Situation {
+    let mut rulings = judge(&Situation {
         claimed_by: claimed_by.as_deref(),
         action,
         environment: resolved.environment.as_deref(),
@@ -270,7 +271,26 @@ fn judge_with(
         place: &survey.place,
         occupied: survey.occupied(),
         data_expected: data_expected.as_deref(),
-    })
+    });
+    rulings.extend(records_own(survey));
+    rulings
+}
+
+/// The rulings on Lockstep's own tables, where there are any.
+fn records_own(survey: &Survey) -> Vec<Ruling> {
+    if survey.intruders.is_empty() {
+        let there = survey.mark.is_some() || survey.ledger.is_some();
+        return Vec::from_iter(there.then(|| held(&RECORDS_OWN, "records")));
+    }
+    let ruling = |intruder: &Intruder| Ruling {
+        remedy: Some(intruder.remedy.clone()),
+        ..broken(
+            &RECORDS_OWN,
+            intruder.table.clone(),
+            intruder.message.clone(),
+        )
+    };
+    survey.intruders.iter().map(ruling).collect()
 }
 
 /// Whether every guard lets the action pass.

@@ -108,6 +108,10 @@ pub(crate) fn hindrance(hindered: &Hindered, no_transaction: bool) -> Option<Ver
             "it would let go of the deployment lock",
             "remove it, or release single locks by their own key",
         ),
+        Hindrance::RunnersSession => fails(
+            "it would keep the runner from writing or from rolling back, or outlive the file",
+            "remove it: the session is the runner's",
+        ),
         Hindrance::CopyFromStdin => fails(
             "its data stands in the file, where only psql would read it",
             "write the rows as INSERT statements",

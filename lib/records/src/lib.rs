@@ -9,7 +9,9 @@ mod format;
 mod ledger;
 mod mark;
 mod occupancy;
+mod own;
 mod place;
+mod standing;
 mod survey;
 mod tables;
 
@@ -18,7 +20,12 @@ pub use foreign::ForeignLedger;
 pub use format::{LEDGER_FORMAT, MARK_FORMAT, Outdated, Own};
 pub use ledger::RecordedSchema;
 pub use mark::Mark;
+pub use own::{
+    Intruder, RECORDS_OWN, SQLITE_ENVIRONMENT, SQLITE_ENVIRONMENT_ADDED, SQLITE_LEDGER_FORMAT,
+    SQLITE_MIGRATIONS, SQLITE_SCHEMA,
+};
 pub use place::Place;
+pub use standing::OtherName;
 pub use survey::Survey;
 pub use tables::{LEDGER_DEFAULT, LEDGER_TABLES, LedgerName, LedgerNameError, OWN_POSTGRES};
 

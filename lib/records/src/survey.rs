@@ -7,8 +7,8 @@ use postgres::types::Type;
 use settings::PostgresTarget;
 
 use crate::{
-    Error, ForeignLedger, LEDGER_DEFAULT, LEDGER_FORMAT, MARK_FORMAT, Mark, Outdated, Own, Place,
-    PostgresRecords, RecordedSchema, SqliteRecords, server,
+    Error, ForeignLedger, Intruder, LEDGER_DEFAULT, LEDGER_FORMAT, MARK_FORMAT, Mark, Outdated,
+    Own, Place, PostgresRecords, RecordedSchema, SqliteRecords, server,
 };
 
 /// Tables that a message names before it says "and more".
@@ -35,6 +35,8 @@ pub struct Survey {
     pub tables_recorded: Option<usize>,
     /// Ledgers that other tools keep here.
     pub foreign: Vec<ForeignLedger>,
+    /// What stands on Lockstep's own tables and is not its own.
+    pub intruders: Vec<Intruder>,
     /// PostgreSQL: the role's own `search_path`, in which files run, with its own schema in the
     /// place of `$user` where it has one.
     pub search_path: Option<String>,
@@ -154,6 +156,7 @@ impl SqliteRecords<'_> {
             ledger,
             recorded_state: self.recorded_state()?,
             foreign: self.foreign_ledgers()?,
+            intruders: self.intruders()?,
             search_path: None,
         })
     }
@@ -202,6 +205,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
             ledger,
             recorded_state: self.recorded_state()?,
             foreign: self.foreign_ledgers()?,
+            intruders: Vec::new(),
         })
     }
 }

@@ -71,11 +71,18 @@ impl LedgerName {
     /// Whether this is the name of one of Lockstep's own tables on SQLite. Nothing else is, whatever
     /// its prefix: what counts as ours is not looked at before a deployment begins.
     pub fn is_own_sqlite(&self, table: &str) -> bool {
-        let is = |own: &str| table.eq_ignore_ascii_case(own);
-        is(MARK_SQLITE)
-            || LEDGER_TABLES.iter().any(|own| {
-                is(&self.sqlite_table(own)) || is(&LedgerName::default().sqlite_table(own))
-            })
+        let own = self.own_sqlite();
+        own.iter().any(|own| own.eq_ignore_ascii_case(table))
+    }
+
+    /// The names of Lockstep's own tables on SQLite, those of the default ledger among them.
+    pub(crate) fn own_sqlite(&self) -> Vec<String> {
+        let mut own = vec![MARK_SQLITE.to_owned()];
+        for table in LEDGER_TABLES {
+            own.push(self.sqlite_table(table));
+            own.push(LedgerName::default().sqlite_table(table));
+        }
+        own
     }
 
     /// The quoted and qualified table on PostgreSQL.

@@ -51,7 +51,8 @@ pub(crate) fn manner(set: &Set, migration: &Migration, private: bool) -> Result<
             Hindrance::OwnTables
             | Hindrance::NeedsNoTransaction
             | Hindrance::NoEffectInTransaction
-            | Hindrance::ReleasesLock => {}
+            | Hindrance::ReleasesLock
+            | Hindrance::RunnersSession => {}
         }
     }
     if !private && let Some(statement) = shared::first(set.dialect, &script, migration) {

@@ -18,6 +18,9 @@ pub enum Hindrance {
     NoEffectInTransaction,
     /// It lets go of the runner's own session lock: DISCARD ALL, `pg_advisory_unlock…`.
     ReleasesLock,
+    /// It sets what the runner stands on, or what outlives the file: `PRAGMA query_only`, a journal
+    /// that no rollback can use, limits of the whole process.
+    RunnersSession,
     /// COPY … FROM STDIN: the data stands in the file, for psql to send.
     CopyFromStdin,
     /// COPY … TO STDOUT: the rows go to a client that reads none.

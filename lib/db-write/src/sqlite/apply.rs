@@ -1,6 +1,6 @@
 //! One migration and its ledger row in one transaction on SQLite.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -14,8 +14,10 @@ use super::census::{self, Census, OwnObjects};
 use super::foreign_keys::Violations;
 use super::pieces::{line_of, pieces};
 use super::reach::Reach;
+use super::schema_table::SchemaTable;
 use super::tables::{self, NewRow};
-use super::{SqliteWriter, holders};
+use super::usable::{Unusable, Usable};
+use super::{SqliteWriter, holders, pragmas};
 use crate::error::{ledger_moved, sqlite_class, sqlite_code, sqlite_remedy, sqlite_words, stopped};
 use crate::writer::{LastRow, millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause};
@@ -30,6 +32,15 @@ pub(super) struct Seen {
     /// The row that it wrote, the ledger's last.
     row: LedgerRow,
     violations: Violations,
+    shape: Shape,
+}
+
+/// The schema, as far as a migration is held to it.
+pub(super) struct Shape {
+    /// It moves with every change of the schema.
+    version: i64,
+    own: OwnObjects,
+    usable: Usable,
 }
 
 impl SqliteWriter {
@@ -49,7 +60,8 @@ impl SqliteWriter {
             Ok(done) => done,
             Err(cause) => {
                 drop(cancellable);
-                return Err(self.roll_back(cause));
+                let ended = self.roll_back(cause);
+                return Err(self.look_again(ended, ledger));
             }
         };
         let committed = self.patiently("COMMIT");
@@ -95,30 +107,38 @@ impl SqliteWriter {
         ledger: &[LedgerRow],
         began: Instant,
     ) -> Result<Seen, Cause> {
+        let seen = self.seen.take();
+        self.touched.set(false);
         let failed = |error: rusqlite::Error| self.engine(&error);
         self.own_tables().map_err(failed)?;
         // Asked within the transaction, where nobody else can commit; our own commits don't show.
         let data_version = self.data_version().map_err(failed)?;
-        let seen = self.seen.as_ref();
         let seen = seen.filter(|seen| seen.data_version == data_version);
-        if seen.is_none_or(|seen| Some(&seen.row) != ledger.last()) {
+        if seen.as_ref().map(|seen| &seen.row) != ledger.last() {
             self.ends_with(ledger.last())?;
         }
-        let found;
-        let violations = match seen {
-            Some(seen) => &seen.violations,
-            None => {
-                found = Violations::find(&self.connection).map_err(failed)?;
-                &found
-            }
+        let (violations, shape) = match seen {
+            Some(seen) => (seen.violations, seen.shape),
+            None => (
+                Violations::find(&self.connection).map_err(failed)?,
+                self.shape(None).map_err(failed)?,
+            ),
         };
         let before = match reach.schema_table {
-            true => Some((self.own_objects()?, self.census()?)),
+            true => Some((
+                self.census()?,
+                SchemaTable::read(&self.connection).map_err(failed)?,
+            )),
             false => None,
         };
+        self.touched.set(true);
         self.held.transaction.store(true, Ordering::Relaxed);
         let ran = self.run(migration);
         self.held.transaction.store(false, Ordering::Relaxed);
+        if reach.schema_table {
+            // Whatever the file ended with: an error of a schema that it left is its own.
+            self.read_anew()?;
+        }
         let written = ran?;
         if self.connection.is_autocommit() {
             return Err(Cause::new(
@@ -126,8 +146,24 @@ impl SqliteWriter {
                 "the file ended the transaction that it ran in",
             ));
         }
+        if reach.session {
+            pragmas::put_back(&self.connection).map_err(failed)?;
+        }
+        if let Some((_, table)) = &before
+            && let Some(damage) = table.damage(&self.connection).map_err(failed)?
+        {
+            return Err(damaged(damage));
+        }
+        let shape_after = match self.schema_version().map_err(failed)? {
+            // No statement changes the schema without it, but for one that a pragma opens the door to.
+            version if version == shape.version && !reach.session => None,
+            _ => Some(self.shape(Some(&shape)).map_err(failed)?),
+        };
+        if let Some(after) = &shape_after {
+            self.is_kept(&shape, after, migration)?;
+        }
         let violations_after = Violations::find(&self.connection).map_err(failed)?;
-        if let Some(new) = violations_after.new_since(violations) {
+        if let Some(new) = violations_after.new_since(&violations) {
             return Err(Cause::new(Class::Fail, new)
                 .remedy(
                 "let the file put no row in without its parent, and take care of those that refer to what it removes",
@@ -136,7 +172,7 @@ impl SqliteWriter {
         let mut change = None;
         if before.is_some() || !written.is_empty() {
             let named = sql::names(Dialect::Sqlite, &migration.up);
-            if let Some((_, census)) = &before {
+            if let Some((census, _)) = &before {
                 change = census.change(&self.census()?, &named);
             }
             if change.is_none() {
@@ -153,9 +189,8 @@ impl SqliteWriter {
         // The authorizer keeps a file from mark and ledger by name. Only the schema table leads round
         // it, which a reviewed file may write; what such a file left behind for later ones shows in
         // the mark, and in the ledger after the run.
-        match &before {
-            Some((own, _)) => self.records_are(own, ledger)?,
-            None => self.mark_is_judged()?,
+        if before.is_some() {
+            self.ledger_is(ledger)?;
         }
         let applied_at = contract::now();
         let duration_ms = millis(began);
@@ -168,10 +203,80 @@ impl SqliteWriter {
             because: None,
         };
         self.write_row(migration, &new)?;
+        // Last of all, so that nothing comes behind it but COMMIT.
+        self.mark_is_judged()?;
         Ok(Seen {
             data_version,
             row: row_of(migration, &self.options, position, applied_at, duration_ms),
             violations: violations_after,
+            shape: shape_after.unwrap_or(shape),
+        })
+    }
+
+    /// The schema now; `former` is what was seen of it before.
+    pub(super) fn shape(&self, former: Option<&Shape>) -> Result<Shape, rusqlite::Error> {
+        Ok(Shape {
+            version: self.schema_version()?,
+            own: census::own_objects(&self.connection, &self.options.ledger)?,
+            usable: Usable::find(&self.connection, former.map(|former| &former.usable))?,
+        })
+    }
+
+    fn schema_version(&self) -> Result<i64, rusqlite::Error> {
+        self.connection
+            .prepare_cached("PRAGMA main.schema_version")?
+            .query_row([], |row| row.get(0))
+    }
+
+    /// Lockstep's own tables are as they were, and what could be used before can be used.
+    pub(super) fn is_kept(
+        &self,
+        before: &Shape,
+        after: &Shape,
+        migration: &Migration,
+    ) -> Result<(), Cause> {
+        if after.own != before.own {
+            return Err(Cause::new(
+                Class::Fail,
+                "it changed the definition of Lockstep's own tables",
+            )
+            .remedy("leave the tables of the mark and the ledger as they are"));
+        }
+        // SQLite never counts back; a file can by a pragma, and keeps its changes from others with it.
+        if after.version < before.version {
+            return Err(Cause::new(
+                Class::Fail,
+                "it set schema_version back, so that other connections go on with the schema that \
+                 they have read",
+            )
+            .remedy("take PRAGMA schema_version out of the file"));
+        }
+        match after
+            .usable
+            .broken_since(&before.usable, || self.names_to_come(migration))
+        {
+            None => Ok(()),
+            Some(Unusable { message, remedy }) => {
+                Err(Cause::new(Class::Fail, message).remedy(remedy))
+            }
+        }
+    }
+
+    /// The names in the files that come behind this one in the run, in lower case.
+    fn names_to_come(&self, migration: &Migration) -> BTreeSet<String> {
+        self.expected
+            .iter()
+            .skip_while(|(version, _)| *version != migration.version)
+            .skip(1)
+            .flat_map(|(_, text)| sql::names(Dialect::Sqlite, text))
+            .collect()
+    }
+
+    /// Reads the schema as the next connection will, of a file that may have written its table.
+    pub(super) fn read_anew(&self) -> Result<(), Cause> {
+        pragmas::read_anew(&self.connection).map_err(|error| match sqlite_code(&error) {
+            Some(rusqlite::ErrorCode::DatabaseCorrupt) => damaged(sqlite_words(&error)),
+            _ => self.engine(&error),
         })
     }
 
@@ -289,21 +394,8 @@ impl SqliteWriter {
         Census::take(&self.connection, &self.options.ledger).map_err(|error| self.engine(&error))
     }
 
-    pub(super) fn own_objects(&self) -> Result<OwnObjects, Cause> {
-        census::own_objects(&self.connection, &self.options.ledger)
-            .map_err(|error| self.engine(&error))
-    }
-
-    /// Mark and ledger are those that were judged, read and written.
-    pub(super) fn records_are(&self, own: &OwnObjects, ledger: &[LedgerRow]) -> Result<(), Cause> {
-        if self.own_objects()? != *own {
-            return Err(Cause::new(
-                Class::Fail,
-                "it changed the definition of Lockstep's own tables",
-            )
-            .remedy("leave the tables of the mark and the ledger as they are"));
-        }
-        self.mark_is_judged()?;
+    /// The ledger is the one that was read and written.
+    pub(super) fn ledger_is(&self, ledger: &[LedgerRow]) -> Result<(), Cause> {
         let found = self.records().ledger().map_err(|error| {
             if self.options.stop.asked() {
                 stopped()
@@ -318,7 +410,7 @@ impl SqliteWriter {
         }
     }
 
-    fn mark_is_judged(&self) -> Result<(), Cause> {
+    pub(super) fn mark_is_judged(&self) -> Result<(), Cause> {
         let Some(mark) = &self.judged else {
             return Ok(());
         };
@@ -349,6 +441,52 @@ impl SqliteWriter {
                 format!("{}; and the rollback failed: {error}", cause.message),
             )),
         }
+    }
+
+    /// After a rollback, on a session of its own: a rollback without a journal takes nothing back, and
+    /// then the answer is not that nothing was changed.
+    fn look_again(&mut self, ended: ApplyError, ledger: &[LedgerRow]) -> ApplyError {
+        let cause = match ended {
+            ApplyError::Undone(cause) if self.touched.get() => cause,
+            ended => return ended,
+        };
+        self.stale = true;
+        let found = self
+            .renew()
+            .ok()
+            .and_then(|()| Some((self.records().mark().ok()?, self.records().ledger().ok()?)));
+        // A database that can't be read now was rolled back all the same, as SQLite said.
+        let Some((mark, rows)) = found else {
+            return ApplyError::Undone(cause);
+        };
+        let judged = match self.mark_with_first {
+            Some(_) => None,
+            None => self.judged.as_ref(),
+        };
+        let is_judged = match (&mark, judged) {
+            (None, None) => true,
+            (Some(mark), Some(judged)) => {
+                mark.environment == judged.environment
+                    && mark.protected == judged.protected
+                    && mark.uuid == judged.uuid
+            }
+            // Nobody judged a mark where a library is used without guards.
+            (Some(_), None) => self.judged.is_none(),
+            (None, Some(_)) => false,
+        };
+        if is_judged && rows.unwrap_or_default() == ledger {
+            return ApplyError::Undone(cause);
+        }
+        ApplyError::Unknown(
+            Cause::new(
+                Class::Partial,
+                format!(
+                    "{}; it was rolled back, and mark or ledger are not what they were before it",
+                    cause.message
+                ),
+            )
+            .remedy("compare verify-guards and verify-migrations with this result before anything else is done"),
+        )
     }
 
     /// A COMMIT that failed has committed nothing or everything; the ledger says which.
@@ -385,7 +523,12 @@ impl SqliteWriter {
         if self.options.stop.asked() {
             return stopped();
         }
+        if let Some(pragma) = self.held.take_pragma() {
+            return Cause::new(Class::Fail, pragma).remedy("take it out of the file");
+        }
         let class = match (sqlite_class(error), sqlite_code(error)) {
+            // Without a shared cache nobody else takes part in this one.
+            (_, Some(rusqlite::ErrorCode::DatabaseLocked)) => Class::Fail,
             (Class::Busy, _) => {
                 return Cause::new(
                     Class::Busy,
@@ -403,7 +546,9 @@ impl SqliteWriter {
                 _,
                 Some(
                     rusqlite::ErrorCode::Unknown
-                    | rusqlite::ErrorCode::AuthorizationForStatementDenied,
+                    | rusqlite::ErrorCode::AuthorizationForStatementDenied
+                    | rusqlite::ErrorCode::TypeMismatch
+                    | rusqlite::ErrorCode::TooBig,
                 ),
             ) => Class::Fail,
             (class, _) => class,
@@ -412,6 +557,12 @@ impl SqliteWriter {
         cause.remedy = sqlite_remedy(error).map(str::to_owned);
         cause
     }
+}
+
+/// What a file did to the schema table.
+pub(super) fn damaged(what: impl std::fmt::Display) -> Cause {
+    Cause::new(Class::Fail, format!("it left the schema damaged: {what}"))
+        .remedy("change the schema with statements for it, and leave the schema table to SQLite")
 }
 
 /// Runs a statement to its end, whatever rows it gives.

@@ -6,24 +6,35 @@ use contract::Class;
 use migrations::{LedgerRow, Migration, RowState};
 
 use super::SqliteWriter;
-use super::census::OwnObjects;
+use super::apply::{Shape, damaged};
 use super::foreign_keys::Violations;
+use super::reach::Reach;
+use super::schema_table::SchemaTable;
 use super::tables::{self, NewRow};
 use crate::writer::{millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause};
+
+/// What there was before the file.
+struct Before {
+    violations: Violations,
+    shape: Shape,
+    /// Where the file can write it.
+    table: Option<SchemaTable>,
+}
 
 impl SqliteWriter {
     pub(super) fn apply_by_statement(
         &mut self,
         migration: &Migration,
+        reach: &Reach,
         ledger: &[LedgerRow],
         say: &mut dyn FnMut(&str),
     ) -> Result<Applied, ApplyError> {
         self.begin(say)?;
         let began = Instant::now();
         let applied_at = contract::now();
-        let noted = self.note_start(migration, ledger, &applied_at);
-        let (position, own, before) = match noted {
+        let noted = self.note_start(migration, reach, ledger, &applied_at);
+        let (position, before) = match noted {
             Ok(noted) => noted,
             Err(cause) => return Err(self.roll_back(cause)),
         };
@@ -50,15 +61,17 @@ impl SqliteWriter {
         }
         // What its triggers wrote is committed; a file in a transaction is rolled back for it.
         let _written = ran.map_err(ApplyError::Dirty)?;
-        let after = Violations::find(&self.connection)
-            .map_err(|error| ApplyError::Dirty(self.engine(&error)))?;
-        if let Some(new) = after.new_since(&before) {
-            return Err(ApplyError::Dirty(Cause::new(Class::Fail, new)));
+        if reach.schema_table {
+            self.read_anew().map_err(ApplyError::Dirty)?;
         }
+        // Its settings, which no transaction holds any more, go with the session.
+        self.renew()
+            .map_err(|error| ApplyError::Dirty(error.into()))?;
+        self.is_sound(&before, migration)
+            .map_err(ApplyError::Dirty)?;
         let duration_ms = millis(began);
         let row = row_of(migration, &self.options, position, applied_at, duration_ms);
-        self.note_end(&own, ledger, &row)
-            .map_err(ApplyError::Dirty)?;
+        self.note_end(ledger, &row).map_err(ApplyError::Dirty)?;
         Ok(Applied { row, duration_ms })
     }
 
@@ -66,15 +79,23 @@ impl SqliteWriter {
     fn note_start(
         &self,
         migration: &Migration,
+        reach: &Reach,
         ledger: &[LedgerRow],
         applied_at: &str,
-    ) -> Result<(i64, OwnObjects, Violations), Cause> {
+    ) -> Result<(i64, Before), Cause> {
         let failed = |error: rusqlite::Error| self.engine(&error);
         self.own_tables().map_err(failed)?;
         self.ends_with(ledger.last())?;
-        let own = self.own_objects()?;
-        self.records_are(&own, ledger)?;
-        let violations = Violations::find(&self.connection).map_err(failed)?;
+        self.mark_is_judged()?;
+        self.ledger_is(ledger)?;
+        let before = Before {
+            violations: Violations::find(&self.connection).map_err(failed)?,
+            shape: self.shape(None).map_err(failed)?,
+            table: match reach.schema_table {
+                true => Some(SchemaTable::read(&self.connection).map_err(failed)?),
+                false => None,
+            },
+        };
         let position = next_position(ledger);
         let new = NewRow {
             position,
@@ -84,17 +105,29 @@ impl SqliteWriter {
             because: None,
         };
         self.write_row(migration, &new)?;
-        Ok((position, own, violations))
+        Ok((position, before))
+    }
+
+    /// What the file left fits what there was: what its statements did is committed already.
+    fn is_sound(&self, before: &Before, migration: &Migration) -> Result<(), Cause> {
+        let failed = |error: rusqlite::Error| self.engine(&error);
+        if let Some(table) = &before.table
+            && let Some(damage) = table.damage(&self.connection).map_err(failed)?
+        {
+            return Err(damaged(damage));
+        }
+        let after = self.shape(Some(&before.shape)).map_err(failed)?;
+        self.is_kept(&before.shape, &after, migration)?;
+        let violations = Violations::find(&self.connection).map_err(failed)?;
+        match violations.new_since(&before.violations) {
+            None => Ok(()),
+            Some(new) => Err(Cause::new(Class::Fail, new)),
+        }
     }
 
     /// Ends the row that says `started`, if `ledger` and this row are all that there is. What ran
     /// in between was committed statement by statement, also what it did to mark and ledger.
-    fn note_end(
-        &mut self,
-        own: &OwnObjects,
-        ledger: &[LedgerRow],
-        row: &LedgerRow,
-    ) -> Result<(), Cause> {
+    fn note_end(&mut self, ledger: &[LedgerRow], row: &LedgerRow) -> Result<(), Cause> {
         let mut rows = ledger.to_vec();
         rows.push(LedgerRow {
             state: RowState::Started,
@@ -106,15 +139,12 @@ impl SqliteWriter {
             .patiently("BEGIN IMMEDIATE")
             .map_err(failed)
             .and_then(|()| {
-                self.records_are(own, &rows)?;
-                tables::end_row(
-                    &self.connection,
-                    &self.options,
-                    &row.version,
-                    row.duration_ms,
-                )
-                .and_then(|_| self.patiently("COMMIT"))
-                .map_err(failed)
+                self.ledger_is(&rows)?;
+                let (connection, options) = (&self.connection, &self.options);
+                tables::end_row(connection, options, &row.version, row.duration_ms)
+                    .map_err(failed)?;
+                self.mark_is_judged()?;
+                self.patiently("COMMIT").map_err(failed)
             });
         ended.map_err(|mut cause| {
             if !self.connection.is_autocommit() {

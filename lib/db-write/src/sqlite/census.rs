@@ -11,19 +11,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use records::{LEDGER_TABLES, LedgerName};
 use rusqlite::Connection;
 
-/// Kind, name and definition of everything on Lockstep's own tables. A file with `writable_schema`
-/// could take a table away without touching it.
+/// Kind, name and definition of everything on Lockstep's own tables, temporary objects included.
 pub(super) type OwnObjects = BTreeSet<(String, String, Option<String>)>;
 
 pub(super) fn own_objects(
     connection: &Connection,
     ledger: &LedgerName,
 ) -> Result<OwnObjects, rusqlite::Error> {
+    const COLUMNS: &str = "type, name, sql";
+    const OWN: &str = "tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2, ?3) \
+        OR name LIKE 'lockstep\\_%' ESCAPE '\\' OR name IN (?1, ?2, ?3)";
     connection
-        .prepare_cached(
-            "SELECT type, name, sql FROM main.sqlite_schema \
-             WHERE tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2, ?3)",
-        )?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM main.sqlite_schema WHERE {OWN} \
+             UNION ALL SELECT {COLUMNS} FROM temp.sqlite_temp_schema WHERE {OWN}"
+        ))?
         .query_map(own_names(ledger), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?

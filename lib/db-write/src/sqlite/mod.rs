@@ -8,11 +8,14 @@ mod foreign_keys;
 mod holders;
 mod lock;
 mod pieces;
+mod pragmas;
 mod reach;
+mod schema_table;
 mod tables;
+mod usable;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use contract::{Class, Classify as _};
 use migrations::{LedgerRow, Migration, RowState};
-use records::{LEDGER_TABLES, Mark, Outdated, Own, SqliteRecords, Survey};
+use records::{LEDGER_TABLES, Mark, OtherName, Outdated, Own, SqliteRecords, Survey};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
@@ -56,6 +59,10 @@ pub(crate) struct SqliteWriter {
     held: Arc<Held>,
     /// What the last migration left, for the next one to compare with.
     seen: Option<Seen>,
+    /// Whether the file of this transaction has begun to run.
+    touched: Cell<bool>,
+    /// Version and text of every migration of this run, in order.
+    expected: Vec<(String, String)>,
     /// Whether a file may have left something behind in the session.
     stale: bool,
 }
@@ -77,6 +84,8 @@ impl SqliteWriter {
             mark_with_first: None,
             judged: None,
             seen: None,
+            touched: Cell::new(false),
+            expected: Vec::new(),
             stale: false,
         })
     }
@@ -119,8 +128,33 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Runs `work` in one immediate transaction, which also upgrades what an earlier release wrote.
+    /// Runs `work` in one immediate transaction, which is committed only under the mark that was
+    /// judged.
     fn in_transaction<T>(
+        &mut self,
+        act: &'static str,
+        work: impl FnOnce(&Connection, &Options, &Path) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, Error> {
+        let judged = self.judged.clone();
+        let mut moved = false;
+        let done = self.committed(act, |connection, options, path| {
+            let done = work(connection, options, path)?;
+            if let Some(mark) = &judged
+                && !tables::has_mark(connection, mark)?
+            {
+                moved = true;
+                return Err(rusqlite::Error::QueryReturnedNoRows);
+            }
+            Ok(done)
+        });
+        match done {
+            Err(_) if moved => Err(Error::MarkMoved { act }),
+            done => done,
+        }
+    }
+
+    /// Runs `work` in one immediate transaction, which also upgrades what an earlier release wrote.
+    fn committed<T>(
         &mut self,
         act: &'static str,
         work: impl FnOnce(&Connection, &Options, &Path) -> Result<T, rusqlite::Error>,
@@ -179,15 +213,10 @@ fn is_file(path: &Path) -> Result<(), Error> {
     match std::fs::metadata(path) {
         // SQLite names journals after the path: by another name of the file a writer sees neither
         // the other's log nor its locks on it, and both together destroy the database.
-        Ok(meta) if meta.is_file() && meta.nlink() > 1 => Err(unfit(
-            &format!(
-                "the file has {} names (hard links), and SQLite keeps its journal under one of them",
-                meta.nlink()
-            ),
-            "leave the file one name, the one that the application opens: delete the other links \
-             (find -samefile lists them), or make them copies",
-        )),
-        Ok(meta) if meta.is_file() => Ok(()),
+        Ok(meta) if meta.is_file() => match OtherName::of(path, &meta) {
+            None => Ok(()),
+            Some(other) => Err(unfit(&other.to_string(), other.remedy())),
+        },
         Ok(_) => Err(unfit("it is not a file", "name the database's file")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(unfit(
             "the file does not exist",
@@ -240,6 +269,15 @@ fn connect(path: &Path, options: &Options, held: &Arc<Held>) -> Result<Connectio
     })?;
     // SQLite opens a file that may not be written for reading, without a word.
     if connection.is_readonly("main").map_err(failed)? {
+        if let Err(errno @ rustix::io::Errno::ROFS) =
+            rustix::fs::access(path, rustix::fs::Access::WRITE_OK)
+        {
+            return Err(Error::File {
+                act: "write",
+                path: path.display().to_string(),
+                source: errno.into(),
+            });
+        }
         return Err(Error::Unfit {
             target: path.display().to_string(),
             why: "this user may not write the file".to_owned(),
@@ -263,6 +301,8 @@ struct Held {
     trigger_writes: Mutex<BTreeMap<String, String>>,
     /// Tables that the file makes.
     made: Mutex<BTreeSet<String>>,
+    /// The pragma that the file was refused, in words.
+    pragma: Mutex<Option<String>>,
 }
 
 impl Held {
@@ -274,6 +314,11 @@ impl Held {
     /// The tables that were made since this was asked last.
     fn take_made(&self) -> BTreeSet<String> {
         take(&self.made)
+    }
+
+    /// The pragma that was refused since this was asked last.
+    fn take_pragma(&self) -> Option<String> {
+        take(&self.pragma)
     }
 }
 
@@ -297,12 +342,25 @@ fn forbid(
         table.starts_with("lockstep_") || ledger.contains(&table)
     };
     connection.authorizer(Some(move |context: AuthContext<'_>| match context.action {
+        AuthAction::Pragma {
+            pragma_name,
+            pragma_value: Some(value),
+        } if held.records.load(Ordering::Relaxed) => match pragmas::refused(pragma_name, value) {
+            Some(why) => {
+                if let Ok(mut pragma) = held.pragma.lock() {
+                    *pragma = Some(format!("PRAGMA {pragma_name} = {value} {why}"));
+                }
+                Authorization::Deny
+            }
+            None => Authorization::Allow,
+        },
         AuthAction::Insert { table_name }
         | AuthAction::Update { table_name, .. }
         | AuthAction::Delete { table_name }
         | AuthAction::DropTable { table_name }
         | AuthAction::AlterTable { table_name, .. }
         | AuthAction::CreateTrigger { table_name, .. }
+        | AuthAction::CreateIndex { table_name, .. }
         // A temporary object would stand before ours of the same name, or watch it.
         | AuthAction::CreateTempTable { table_name }
         | AuthAction::CreateTempView { view_name: table_name }
@@ -422,7 +480,7 @@ impl Writer for SqliteWriter {
     }
 
     fn write_mark(&mut self, mark: &NewMark, surveyed: Option<&Mark>) -> Result<(), Error> {
-        let written = self.in_transaction("write the mark", |connection, options, path| {
+        let written = self.committed("write the mark", |connection, options, path| {
             tables::write_mark(connection, options, path, mark, surveyed)
         })?;
         if written {
@@ -441,6 +499,13 @@ impl Writer for SqliteWriter {
         self.mark_with_first = Some(mark);
     }
 
+    fn expect(&mut self, migrations: &[&Migration]) {
+        self.expected = migrations
+            .iter()
+            .map(|migration| (migration.version.clone(), migration.up.clone()))
+            .collect();
+    }
+
     fn apply(
         &mut self,
         migration: &Migration,
@@ -455,7 +520,7 @@ impl Writer for SqliteWriter {
         let reach = Reach::of(migration);
         self.stale = reach.session;
         if migration.no_transaction {
-            self.apply_by_statement(migration, ledger, say)
+            self.apply_by_statement(migration, &reach, ledger, say)
         } else {
             self.apply_in_transaction(migration, &reach, ledger, say)
         }

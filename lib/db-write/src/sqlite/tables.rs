@@ -3,34 +3,28 @@
 use std::path::Path;
 
 use migrations::{Migration, RowState};
-use records::{LedgerName, Mark, Place};
+use records::{
+    LedgerName, Mark, Place, SQLITE_ENVIRONMENT, SQLITE_ENVIRONMENT_ADDED, SQLITE_LEDGER_FORMAT,
+    SQLITE_MIGRATIONS, SQLITE_SCHEMA,
+};
 use rusqlite::Connection;
 
 use crate::writer::state_text;
 use crate::{NewMark, NewSchema, Options, Resolution};
 
-const MARK: &str = "CREATE TABLE IF NOT EXISTS main.lockstep_environment (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    name TEXT NOT NULL,
-    protected INTEGER NOT NULL CHECK (protected IN (0, 1)),
-    uuid TEXT NOT NULL,
-    endpoint TEXT NOT NULL,
-    marked_at TEXT NOT NULL,
-    marked_by TEXT NOT NULL
-) STRICT";
-
-/// The columns that later formats of the mark added to its first.
-const MARK_ADDED: [(&str, &str); 3] = [
-    ("format", "INTEGER NOT NULL DEFAULT 1"),
-    ("lockstep", "TEXT NOT NULL DEFAULT ''"),
-    ("terms", "TEXT"),
-];
+/// The statement that makes the mark's table.
+fn mark_table() -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS main.lockstep_environment {}",
+        SQLITE_ENVIRONMENT
+    )
+}
 
 /// Makes the mark's table where it is missing, and gives it the format of this program: what a
 /// table is made of is what one of the first format is upgraded with.
 pub(super) fn make_mark(connection: &Connection) -> Result<(), rusqlite::Error> {
-    connection.execute_batch(MARK)?;
-    for (column, definition) in MARK_ADDED {
+    connection.execute_batch(&mark_table())?;
+    for (column, definition) in SQLITE_ENVIRONMENT_ADDED {
         let there = connection
             .prepare(
                 "SELECT 1 FROM pragma_table_info('lockstep_environment', 'main') WHERE name = ?1",
@@ -67,39 +61,19 @@ pub(super) fn make_ledger(
     Ok(())
 }
 
-/// The statements that make the ledger's tables. `because` holds the reason that a person gave for
-/// a row that no deployment wrote.
+/// The statements that make the ledger's tables.
 fn ledger_sql(ledger: &LedgerName) -> String {
-    format!(
-        "CREATE TABLE IF NOT EXISTS main.\"{migrations}\" (
-    position INTEGER PRIMARY KEY,
-    version TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
-    sha256_tokens TEXT CHECK (length(sha256_tokens) = 64),
-    state TEXT NOT NULL CHECK (state IN ('applied', 'started')),
-    applied_at TEXT NOT NULL,
-    duration_ms INTEGER NOT NULL,
-    applied_by TEXT NOT NULL,
-    run_id TEXT NOT NULL,
-    because TEXT
-) STRICT;
-CREATE TABLE IF NOT EXISTS main.\"{schema}\" (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    document TEXT NOT NULL,
-    ledger_state TEXT NOT NULL,
-    recorded_at TEXT NOT NULL,
-    run_id TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS main.\"{format}\" (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    format INTEGER NOT NULL,
-    lockstep TEXT NOT NULL
-) STRICT",
-        migrations = ledger.sqlite_table("migrations"),
-        schema = ledger.sqlite_table("schema"),
-        format = ledger.sqlite_table("ledger_format"),
-    )
+    let tables = [
+        ("migrations", SQLITE_MIGRATIONS),
+        ("schema", SQLITE_SCHEMA),
+        ("ledger_format", SQLITE_LEDGER_FORMAT),
+    ];
+    tables
+        .map(|(table, columns)| {
+            let table = ledger.sqlite_table(table);
+            format!("CREATE TABLE IF NOT EXISTS main.\"{table}\" {columns};\n")
+        })
+        .concat()
 }
 
 /// Writes the mark in place of `surveyed`, and in place of nothing else, and makes its table where

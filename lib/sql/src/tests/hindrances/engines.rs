@@ -41,6 +41,31 @@ fn sqlite_refuses_these_in_a_transaction() {
 }
 
 #[test]
+fn what_a_runner_on_sqlite_stands_on_is_not_the_files() {
+    for sql in [
+        "PRAGMA query_only = ON",
+        "PRAGMA main.query_only(1)",
+        "PRAGMA hard_heap_limit = 7",
+        "PRAGMA soft_heap_limit = 7",
+        "PRAGMA temp_store_directory = '/tmp'",
+        "PRAGMA data_store_directory = '/tmp'",
+        "PRAGMA journal_mode = OFF",
+        "PRAGMA journal_mode = 'Memory'",
+    ] {
+        check(Sqlite, sql, &["1 RunnersSession"]);
+    }
+    for sql in [
+        "PRAGMA query_only",
+        "PRAGMA query_only = 0",
+        "PRAGMA hard_heap_limit",
+        "PRAGMA user_version = 7",
+        "PRAGMA cache_size = 7",
+    ] {
+        check(Sqlite, sql, &[]);
+    }
+}
+
+#[test]
 fn sqlite_ignores_foreign_keys_in_a_transaction() {
     let db = rusqlite::Connection::open_in_memory().unwrap();
     let on = || {
