@@ -13,7 +13,6 @@ mod demand;
 mod error;
 mod example;
 mod ordinary;
-mod placeholder;
 #[cfg(test)]
 mod tests;
 mod value;

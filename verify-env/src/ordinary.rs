@@ -1,27 +1,11 @@
 //! Values of an example that a deployment may well have too, told from the value where no kind is
 //! declared: a number, a word for yes or no, a path.
 
-/// What the last word of a name is where the value is a secret. `TOKEN_TTL` and `KEY_LENGTH` are
-/// numbers that somebody chose.
-const SECRETS: [&str; 10] = [
-    "passwd",
-    "pass",
-    "pwd",
-    "passphrase",
-    "passcode",
-    "pin",
-    "key",
-    "salt",
-    "pepper",
-    "credentials",
-];
-
-/// What such a word ends in, as in `PGPASSWORD` and `accessToken`.
-const SECRETS_ENDS: [&str; 4] = ["secret", "password", "token", "apikey"];
+use secrets::{is_random, names_secret};
 
 /// Whether the value that an example has for a variable may stay as it is.
 pub(crate) fn is_ordinary(name: &str, value: &str) -> bool {
-    is_yes_or_no(value) || is_number(value) && !names_secret(name) || is_path(name, value)
+    is_yes_or_no(value) || is_number(value) && names_secret(name).is_none() || is_path(name, value)
 }
 
 fn is_yes_or_no(value: &str) -> bool {
@@ -32,16 +16,6 @@ fn is_yes_or_no(value: &str) -> bool {
 
 fn is_number(value: &str) -> bool {
     value.parse::<i64>().is_ok()
-}
-
-/// `DB_PASSWORD`, `apiKey`; also `SECRET_KEY_BASE` and `JWT_SECRET_2`.
-fn names_secret(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let word = lower
-        .trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '_' | '-' | '.'))
-        .trim_end_matches("_base");
-    let last = word.rsplit(['_', '-', '.']).next().unwrap_or_default();
-    SECRETS.contains(&last) || SECRETS_ENDS.iter().any(|end| last.ends_with(end))
 }
 
 /// `/var/lib/app`, `./data`, `~/app.db`. A secret may begin with a slash too: where the name asks
@@ -57,7 +31,7 @@ fn is_path(name: &str, value: &str) -> bool {
         |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '~' | '@' | ' ');
     value.chars().all(is_plain)
         && !value.split(['/', '.']).any(is_random)
-        && (!names_secret(name) || has_extension(value))
+        && (names_secret(name).is_none() || has_extension(value))
 }
 
 fn has_extension(path: &str) -> bool {
@@ -65,14 +39,6 @@ fn has_extension(path: &str) -> bool {
     file.rsplit_once('.').is_some_and(|(_, extension)| {
         (1..=5).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_alphanumeric())
     })
-}
-
-/// Long, with capitals, small letters and digits in it, as what a generator made.
-fn is_random(part: &str) -> bool {
-    part.len() >= 16
-        && part.contains(|c: char| c.is_ascii_uppercase())
-        && part.contains(|c: char| c.is_ascii_lowercase())
-        && part.contains(|c: char| c.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::num::{IntErrorKind, ParseIntError};
 use std::path::Path;
 
 use contract::Check;
+use secrets::{placeholder, placeholder_in_url};
 use settings::file::{PathKind, VariableKind, VariableRule};
 use settings::{Ambient, Target, Variables, target};
 
 use crate::demand::Demand;
 use crate::ordinary::is_ordinary;
-use crate::placeholder::{placeholder, placeholder_in_url};
 use crate::{
     PATH_PRESENT, VALUE_ALLOWED, VALUE_CLEAN, VALUE_FORMED, VALUE_REPLACED, VALUES_DISTINCT,
 };

@@ -49,7 +49,7 @@ const OPEN_SECRETS: [&str; 21] = [
 ];
 
 /// What is a placeholder about a value, if it is one. The answer holds nothing of the value.
-pub(crate) fn placeholder(value: &str, secret: bool) -> Option<&'static str> {
+pub fn placeholder(value: &str, secret: bool) -> Option<&'static str> {
     let value = value.trim();
     let word: String = value
         .chars()
@@ -94,7 +94,7 @@ pub(crate) fn placeholder(value: &str, secret: bool) -> Option<&'static str> {
 
 /// What is a placeholder about a user, a host or a password inside a URL. Their names are people's
 /// own: `todo` is a database and `my-app` a host.
-pub(crate) fn placeholder_in_url(part: &str) -> Option<&'static str> {
+pub fn placeholder_in_url(part: &str) -> Option<&'static str> {
     let is_name = part.eq_ignore_ascii_case("todo") || part.eq_ignore_ascii_case("test");
     placeholder(part, false).filter(|_| !is_name)
 }
