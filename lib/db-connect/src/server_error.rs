@@ -114,7 +114,8 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (SQLSTATE {})", self.message, self.code)?;
         if let Some(detail) = &self.detail {
-            write!(f, "; {detail}")?;
+            // A sentence of the server's, in a line that goes on.
+            write!(f, "; {}", detail.trim_end_matches('.'))?;
         }
         Ok(())
     }
