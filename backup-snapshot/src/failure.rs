@@ -40,9 +40,15 @@ fn remedy(error: &Error) -> Option<String> {
                 "name a pg_dump of version {wanted}, as the server's"
             ));
         }
-        Error::Locked { .. } | Error::LockedOut { .. } | Error::TablesKeepChanging { .. } => {
-            "try again once the change of the schema is done"
+        Error::NoLocks { wanted, .. } => {
+            return Some(format!(
+                "ALTER SYSTEM SET max_locks_per_transaction = {wanted}, and restart the server"
+            ));
         }
+        Error::Locked { .. }
+        | Error::LockedOut { .. }
+        | Error::TablesKeepChanging { .. }
+        | Error::ChangedBetween { .. } => "try again once the change of the schema is done",
         Error::SourceDamaged { .. } | Error::CopyDiffers { .. } => {
             "keep the file as it is; look for faults of the disk, and at what PRAGMA integrity_check and \
              sqlite3's .recover say of a copy of it"

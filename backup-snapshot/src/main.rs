@@ -66,13 +66,20 @@ const COMMIT_RECORDED: Check = Check {
     remedy: "let git read the work tree, with safe.directory where another user owns it",
 };
 
-const OWN: [Check; 7] = [
+const FILES_CLEAN: Check = Check {
+    id: "files-clean",
+    holds: "no file that [backup] files names holds a secret",
+    remedy: "leave it out of [backup] files, or move the secret out of it into a variable",
+};
+
+const OWN: [Check; 8] = [
     STORAGE_LASTS,
     CONTENT_DIGESTED,
     SNAPSHOT_WHOLE,
     STORED_ELSEWHERE,
     RUNS_ENDED,
     COMMIT_RECORDED,
+    FILES_CLEAN,
     settings::SETTINGS_USED,
 ];
 
@@ -101,6 +108,7 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
     let ledger = LedgerName::new(resolved.settings.migrations.ledger.as_deref())?;
     let root = resolved.settings.folder();
     let chosen = files::choose(root, &resolved.settings.backup.files).map_err(failed)?;
+    clean(&chosen, &mut report);
     let commit = committed(root, &mut report);
     let expected = data_expected(&dir, &resolved, &mut report)?;
 
@@ -193,6 +201,23 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
 /// `1 table`, `2 tables`.
 fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Whether the files that are to be copied are free of secrets, as far as they can be read.
+fn clean(chosen: &files::Chosen, report: &mut Report) {
+    for (path, finding) in &chosen.secrets {
+        let path = path.display().to_string();
+        let line = finding
+            .line
+            .map(|line| u32::try_from(line).unwrap_or(u32::MAX));
+        report
+            .broken(&FILES_CLEAN, &path, finding.kind.to_string())
+            .at(path, line);
+    }
+    for (path, why) in &chosen.unread {
+        let message = format!("{why}, so it is copied without being looked through for secrets");
+        report.warned(&FILES_CLEAN, path.display().to_string(), message);
+    }
 }
 
 fn refused(mut report: Report) -> Report {

@@ -1,11 +1,12 @@
 //! What goes into a snapshot beside the database, and where it goes besides its folder.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use snapshots::verify;
-use tests::postgres_server::Server;
+use tests::postgres_server::{PASSWORD, PASSWORD_ENCODED, Server};
 
 use crate::support::{Project, checks, ended, marked, url_file};
 
@@ -96,14 +97,10 @@ fn a_signal_ends_the_command_and_the_snapshot_stands() {
 fn files_that_cannot_be_copied_are_named_before_anything_is_dumped() {
     let project = Project::new("dev", false);
     let at = |name: &str| project.dir.path().join(name);
-    fs::write(at(".env"), "SECRET_KEY=x").unwrap();
-    fs::write(at("app.toml"), "password = \"hunter2\"\n").unwrap();
     std::os::unix::fs::symlink("/etc/hostname", at("link")).unwrap();
     for (file, said) in [
-        (".env", "secret"),
-        ("app.toml", "it gives a password"),
         ("missing", "No such file"),
-        ("backups-to-be", "it is no file"),
+        ("backups-to-be", "it is not a file"),
         ("link", "it lies outside"),
         ("../x", "it lies outside"),
     ] {
@@ -116,13 +113,158 @@ fn files_that_cannot_be_copied_are_named_before_anything_is_dumped() {
             error.contains(said) && error.contains("[backup]"),
             "{file}: {error}"
         );
-        assert!(!error.contains("hunter2"));
         assert!(!at("backups").exists(), "{file}");
     }
     // Named twice, it is copied once.
     project.settings("files = [\"lockstep.toml\", \"./lockstep.toml\"]\n");
     let (code, result) = project.dev(&["sqlite:app.db"]);
     assert_eq!(code, 0, "{result:#}");
+}
+
+#[test]
+fn files_that_hold_secrets_are_refused_with_line_and_kind_and_without_the_value() {
+    let project = Project::new("dev", false);
+    for (file, text, line, kind) in [
+        (
+            ".env",
+            "SECRET_KEY=hunter2",
+            None,
+            "its name is that of a file of secret variables",
+        ),
+        (
+            "app.toml",
+            "a = 1\npassword = \"hunter2\"\n",
+            Some(2),
+            "a value for a password",
+        ),
+        (
+            "app.json",
+            "{\n\"password\":\"hunter2\"}",
+            Some(2),
+            "a value for a password",
+        ),
+        (
+            "app.xml",
+            "<password>hunter2</password>",
+            Some(1),
+            "a value for a password",
+        ),
+        (
+            "settings.py",
+            "DB_PASSWORD = \"hunter2\"",
+            Some(1),
+            "a value for a password",
+        ),
+        (
+            "pgpass.txt",
+            "db:5432:app:app:hunter2",
+            Some(1),
+            "a password as in .pgpass",
+        ),
+        (
+            "netrc.txt",
+            "machine x login y password hunter2",
+            Some(1),
+            "a password as in .netrc",
+        ),
+        (
+            "dsn.txt",
+            "host=db user=app password=hunter2",
+            Some(1),
+            "a value for a password",
+        ),
+        (
+            "jdbc.txt",
+            "jdbc:postgresql://db/app?password=hunter2",
+            Some(1),
+            "a value for a password",
+        ),
+        (
+            "url.txt",
+            "\n\npostgres://app:hunter2@db/app",
+            Some(3),
+            "a URL with a password",
+        ),
+    ] {
+        fs::write(project.dir.path().join(file), text).unwrap();
+        project.settings(&format!("files = [\"lockstep.toml\", \"{file}\"]\n"));
+        let (code, result) = project.dev(&["sqlite:app.db"]);
+        assert_eq!(code, 1, "{result:#}");
+        let failed = checks(&result, "fail");
+        assert!(
+            failed.iter().all(|check| check == "files-clean"),
+            "{result:#}"
+        );
+        let findings = result["findings"].as_array().unwrap().iter();
+        let mut failed = findings.filter(|finding| finding["status"] == "fail");
+        let finding = failed.next().unwrap();
+        assert!(
+            finding["message"].as_str().unwrap().starts_with(kind),
+            "{finding}"
+        );
+        assert!(
+            finding["subject"].as_str().unwrap().ends_with(file),
+            "{finding}"
+        );
+        assert_eq!(finding["location"]["line"].as_u64(), line, "{finding}");
+        assert!(!result.to_string().contains("hunter2"), "{result:#}");
+        assert_eq!(project.snapshots().len(), 0);
+    }
+    // What can't be looked through is copied, and said.
+    fs::write(project.dir.path().join("logo.gz"), b"\x1f\x8b\x08\0").unwrap();
+    project.settings("files = [\"lockstep.toml\", \"logo.gz\"]\n");
+    let (code, result) = project.dev(&["sqlite:app.db"]);
+    assert_eq!(code, 0, "{result:#}");
+    assert!(
+        checks(&result, "warn").contains(&"files-clean".to_owned()),
+        "{result:#}"
+    );
+    assert!(
+        result.to_string().contains("it is packed (gzip)"),
+        "{result:#}"
+    );
+}
+
+#[test]
+fn pg_dump_has_no_password_in_its_environment() {
+    let server = Server::shared();
+    let url = marked(server);
+    let project = Project::new("dev", false);
+    let real = server.bin().join("pg_dump");
+    let script = format!(
+        "#!/bin/sh\n{{ echo \"$1\"; env; echo; }} >>'{0}/seen'\nexec '{1}' \"$@\"\n",
+        project.dir.path().display(),
+        real.display()
+    );
+    let wrapper = project.dir.path().join("wrapper");
+    fs::write(&wrapper, script).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    project.settings(&format!("pg_dump = [\"{}\"]\n", wrapper.display()));
+    let (code, result) = project.run(
+        &[],
+        &[
+            ("LOCKSTEP_ENV", "dev"),
+            ("DATABASE_URL", &url),
+            ("OTHER_DSN", "host=db password=hunter2"),
+            ("PGPASSWORD", "hunter2"),
+            ("PGPASSFILE", "/hunter2"),
+            ("KEPT", "kept"),
+        ],
+    );
+    assert_eq!(code, 0, "{result:#}");
+    let seen = fs::read_to_string(project.dir.path().join("seen")).unwrap();
+    let runs: Vec<&str> = seen.trim().split("\n\n").collect();
+    let [version, dump] = runs[..] else {
+        panic!("{seen}");
+    };
+    assert!(version.starts_with("--version"), "{version}");
+    for run in [version, dump] {
+        assert!(run.contains("KEPT=kept"), "{run}");
+        for secret in ["hunter2", PASSWORD, PASSWORD_ENCODED, "DATABASE_URL"] {
+            assert!(!run.contains(secret), "{run}");
+        }
+    }
+    assert!(!version.contains("PGPASS"), "{version}");
 }
 
 #[test]

@@ -125,6 +125,17 @@ pub enum Error {
     LockedOut { said: String, blockers: String },
     #[error("cannot list the tables: the list changed {attempts} times while they were locked")]
     TablesKeepChanging { attempts: u32 },
+    #[error(
+        "cannot dump the database: it takes {needed} locks, one for each table, sequence and view, and \
+         the server promises room for {promised}"
+    )]
+    NoLocks {
+        needed: u64,
+        promised: u64,
+        wanted: u64,
+    },
+    #[error("cannot accept the dump: {table} {found} between its snapshot and its locks")]
+    ChangedBetween { table: String, found: &'static str },
     #[error("cannot take the snapshot: it was given up in its transaction")]
     GivenUp,
     #[error("cannot find a pg_dump of version {wanted}; found: {found}")]
@@ -164,8 +175,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    #[error("cannot copy {} into the snapshot: {found}", path.display())]
-    SecretFile { path: PathBuf, found: &'static str },
+    #[error("cannot copy {} into the snapshot: {kind}{}", path.display(), in_line(*line))]
+    SecretFile {
+        path: PathBuf,
+        line: Option<u64>,
+        kind: secrets::Kind,
+    },
     #[error("cannot copy {} into the snapshot: it lies outside {}", path.display(), root.display())]
     FileOutside { path: PathBuf, root: PathBuf },
 
@@ -185,6 +200,10 @@ pub enum Error {
     },
     #[error("cannot accept {}: {found}", path.display())]
     Damaged { path: PathBuf, found: String },
+}
+
+fn in_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(" in line {line}"))
 }
 
 /// What an [`Error`] means for the one who asked.
@@ -214,6 +233,7 @@ impl Error {
             | Error::RowSecurity { .. }
             | Error::NoPgDump { .. }
             | Error::WrongPgDump { .. }
+            | Error::NoLocks { .. }
             | Error::PgDump { .. }
             | Error::SourceDamaged { .. }
             | Error::CopyDiffers { .. }
@@ -225,9 +245,10 @@ impl Error {
             | Error::Manifest { .. }
             | Error::ManifestJson { .. }
             | Error::Damaged { .. } => Cause::Refused,
-            Error::Locked { .. } | Error::LockedOut { .. } | Error::TablesKeepChanging { .. } => {
-                Cause::Busy
-            }
+            Error::Locked { .. }
+            | Error::LockedOut { .. }
+            | Error::TablesKeepChanging { .. }
+            | Error::ChangedBetween { .. } => Cause::Busy,
             Error::Server { source, .. }
                 if source.is_closed() || source.as_db_error().is_none() =>
             {

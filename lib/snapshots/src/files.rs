@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use regex_lite::Regex;
+use secrets::{Finding, Scan, Unread};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
@@ -19,15 +19,15 @@ pub const FOLDER: &str = "files";
 /// Bytes that are read at once.
 const READ_BYTES: usize = 1 << 16;
 
-/// Bytes that are looked at again with those that follow them, so that what begins at the end of
-/// one piece is seen whole.
-const AGAIN_BYTES: usize = 1 << 12;
-
-/// Files that may go into a snapshot.
+/// Files that are to go into a snapshot, and what is against it.
 #[derive(Debug)]
 pub struct Chosen {
     /// Where each stands, by its place below the root.
     files: BTreeMap<PathBuf, PathBuf>,
+    /// What holds a secret. Such a file does not get into a snapshot.
+    pub secrets: Vec<(PathBuf, Finding)>,
+    /// What could not be looked through.
+    pub unread: Vec<(PathBuf, Unread)>,
 }
 
 /// Looks at `files`, paths that lead to somewhere below `root`, links followed. One that is named
@@ -35,14 +35,17 @@ pub struct Chosen {
 ///
 /// # Errors
 ///
-/// [`Error::SecretFile`] for a file that looks like a secret; [`Error::FileOutside`];
-/// [`Error::FileUnread`].
+/// [`Error::FileOutside`]; [`Error::FileUnread`].
 pub fn choose(root: &Path, files: &[PathBuf]) -> Result<Chosen, Error> {
     let unread = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::FileUnread { path, source }
     };
-    let mut chosen = BTreeMap::new();
+    let mut chosen = Chosen {
+        files: BTreeMap::new(),
+        secrets: Vec::new(),
+        unread: Vec::new(),
+    };
     for path in files {
         let outside = || Error::FileOutside {
             path: path.clone(),
@@ -60,14 +63,22 @@ pub fn choose(root: &Path, files: &[PathBuf]) -> Result<Chosen, Error> {
         }
         // Opened as what it is: a pipe would wait for a writer.
         if !fs::metadata(path).map_err(unread(path))?.is_file() {
-            let source = io::Error::other("it is no file");
+            let source = io::Error::other("it is not a file");
             return Err(unread(path)(source));
         }
+        if chosen.files.contains_key(&relative) {
+            continue;
+        }
         let mut file = File::open(path).map_err(unread(path))?;
-        read(path, &mut file, |_| Ok(()))?;
-        chosen.insert(relative, path.clone());
+        let (_, (found, not_read)) = read(path, &mut file, |_| Ok(()))?;
+        let found = found.into_iter().map(|finding| (path.clone(), finding));
+        chosen.secrets.extend(found);
+        chosen
+            .unread
+            .extend(not_read.map(|why| (path.clone(), why)));
+        chosen.files.insert(relative, path.clone());
     }
-    Ok(Chosen { files: chosen })
+    Ok(chosen)
 }
 
 impl Chosen {
@@ -75,7 +86,7 @@ impl Chosen {
     ///
     /// # Errors
     ///
-    /// [`Error::SecretFile`] for a file that looks like a secret by now; [`Error::FileUnread`],
+    /// [`Error::SecretFile`] for a file that holds a secret; [`Error::FileUnread`],
     /// [`Error::Create`], [`Error::Write`], [`Error::Sync`].
     pub fn copy(&self, folder: &Path) -> Result<Vec<manifest::File>, Error> {
         let copy = |(relative, path): (&PathBuf, &PathBuf)| {
@@ -94,10 +105,18 @@ impl Chosen {
             })?;
             let mut file = new_file(&to)?;
             let mut hasher = Sha256::new();
-            let size = read(path, &mut from, |bytes| {
+            let (size, (found, _)) = read(path, &mut from, |bytes| {
                 hasher.update(bytes);
                 file.write_all(bytes).map_err(Error::write(&to))
             })?;
+            // It may be another file by now than the one that was looked at.
+            if let Some(Finding { line, kind }) = found.first() {
+                return Err(Error::SecretFile {
+                    path: path.clone(),
+                    line: *line,
+                    kind: *kind,
+                });
+            }
             file.sync_all().map_err(Error::sync(&to))?;
             Ok(manifest::File {
                 path: format!("{FOLDER}/{}", relative.to_string_lossy()),
@@ -109,34 +128,28 @@ impl Chosen {
     }
 }
 
-/// Reads a file piece by piece, as long as it does not look like a secret; says how long it is.
+type Looked = (Vec<Finding>, Option<Unread>);
+
+/// Reads a file piece by piece; says how long it is, and what secrets are in it.
 fn read(
     path: &Path,
     file: &mut File,
     mut take: impl FnMut(&[u8]) -> Result<(), Error>,
-) -> Result<u64, Error> {
+) -> Result<(u64, Looked), Error> {
+    let mut scan = Scan::new(path);
     let mut size = 0;
-    let mut piece = Vec::new();
+    let mut piece = vec![0; READ_BYTES];
     loop {
-        let again = piece.len().min(AGAIN_BYTES);
-        piece.drain(..piece.len() - again);
-        let unread = |source| Error::FileUnread {
+        let count = file.read(&mut piece).map_err(|source| Error::FileUnread {
             path: path.to_owned(),
             source,
-        };
-        let count = file.take(READ_BYTES as u64).read_to_end(&mut piece);
-        let count = count.map_err(unread)?;
-        if let Some(found) = secret(path, &piece) {
-            return Err(Error::SecretFile {
-                path: path.to_owned(),
-                found,
-            });
-        }
+        })?;
         if count == 0 {
-            return Ok(size);
+            return Ok((size, scan.finish()));
         }
         size += count as u64;
-        take(&piece[again..])?;
+        scan.feed(&piece[..count]);
+        take(&piece[..count])?;
     }
 }
 
@@ -153,145 +166,59 @@ fn below(root: &Path, path: &Path) -> Option<PathBuf> {
     (!relative.as_os_str().is_empty()).then_some(relative)
 }
 
-/// What makes a file look like a secret, if anything does. It errs on the side of refusing: who
-/// wants the file in a snapshot can move the secret out of it.
-pub fn secret(path: &Path, bytes: &[u8]) -> Option<&'static str> {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let example = [".example", ".sample", ".template", ".dist"]
-        .iter()
-        .any(|end| name.ends_with(end));
-    if (name == ".env" || name.starts_with(".env.") || name.ends_with(".env")) && !example {
-        return Some("its name is that of a file of secret variables");
-    }
-    let key_ends = [".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx"];
-    let key_names = [
-        "id_rsa",
-        "id_dsa",
-        "id_ecdsa",
-        "id_ed25519",
-        ".pgpass",
-        ".netrc",
-        ".htpasswd",
-    ];
-    if key_ends.iter().any(|end| name.ends_with(end)) || key_names.contains(&name.as_str()) {
-        return Some("its name is that of a key or password file");
-    }
-    let text = String::from_utf8_lossy(bytes);
-    let has = |pattern: &str| Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(&text));
-    if has("-----BEGIN [A-Z0-9 ]*PRIVATE KEY") {
-        return Some("it holds a private key");
-    }
-    // Not a placeholder such as ${PASSWORD}, <password> or ***.
-    if has(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@'\x22]*:[^\s/@$<{*'\x22][^\s/@'\x22]*@") {
-        return Some("it holds a URL with a password");
-    }
-    if has(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b") || has(r"\bgh[pousr]_[A-Za-z0-9]{36}") {
-        return Some("it holds an access key");
-    }
-    if !example && assigns_secret(&text) {
-        return Some("it gives a password, a key or another secret a value");
-    }
-    None
-}
-
-/// Whether a line `name = value` or `name: value` has the name of a secret and a value that is none
-/// of those that stand for one: `${PASSWORD}`, `<password>`, `{ env = "PASSWORD" }`, `***`.
-fn assigns_secret(text: &str) -> bool {
-    let line = r#"(?im)^[\s\-]*(?:export\s+)?["']?[\w.-]*(?:password|passwd|passphrase|secret|token|credentials?|(?:api|access|auth|encryption|master|private|secret|signing)[_-]?key)["']?[ \t]*[:=][ \t]*(.*)$"#;
-    let Ok(line) = Regex::new(line) else {
-        return false;
-    };
-    let stands_for_one = |value: &str| {
-        let value = value.trim().trim_end_matches([',', ';']);
-        let bare = value.trim_matches(['"', '\'']).to_lowercase();
-        let words = [
-            "", "true", "false", "yes", "no", "null", "none", "~", "changeme",
-        ];
-        words.contains(&bare.as_str())
-            || bare.starts_with(['#', '$', '<', '{', '[', '(', '%', '*', '|', '>', '&', '!'])
-            || ["env", "os.", "process."]
-                .iter()
-                .any(|begin| bare.starts_with(begin))
-    };
-    let mut values = line.captures_iter(text).filter_map(|found| found.get(1));
-    values.any(|value| !stands_for_one(value.as_str()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_known_by_name_and_by_content() {
-        let key = format!("-----BEGIN {} KEY-----", "RSA PRIVATE");
-        let refused: [(&str, &str); 17] = [
-            (".env", ""),
-            ("config/.env.production", ""),
-            ("prod.env", ""),
-            ("tls/server.KEY", ""),
-            ("server.pem", ""),
-            ("id_ed25519", ""),
-            ("note.txt", &key),
-            ("app.toml", "url = \"postgres://app:hunter2@db/app\""),
-            ("app.toml", "redis://:hunter2@cache"),
-            ("app.toml", "key = AKIAABCDEFGHIJKLMNOP"),
-            ("binary", "\u{0}-----BEGIN PRIVATE KEY-----\u{0}"),
-            ("app.toml", "[db]\npassword = \"hunter2\"\n"),
-            ("app.py", "SECRET_KEY=\"8f3\""),
-            ("app.yaml", "db:\n  - db_password: hunter2"),
-            ("app.json", "{\n  \"api-key\": \"8f3\",\n}"),
-            ("app.sh", "export GITHUB_TOKEN=8f3"),
-            ("app.ini", "auth.Token = 12345"),
-        ];
-        for (path, text) in refused {
-            assert!(
-                secret(Path::new(path), text.as_bytes()).is_some(),
-                "{path} {text}"
-            );
+    fn what_holds_a_secret_is_named_with_its_line() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("tls.key", ""),
+            ("app.json", "{\n  \"password\": \"hunter2\"\n}\n"),
+            ("app.toml", "url = { env = \"DATABASE_URL\" }\n"),
+            ("logo.gz", "\u{1f}\u{8b}"),
+        ] {
+            // The first byte of gzip's two is a letter, the second is none.
+            let bytes: Vec<u8> = text.chars().map(|c| c as u8).collect();
+            fs::write(root.path().join(name), bytes).unwrap();
         }
-        let allowed = [
-            ("lockstep.toml", "database = { env = \"DATABASE_URL\" }"),
-            (".env.example", "SECRET="),
-            (".env.example", "SECRET=write yours here"),
-            ("app.toml", "url = \"postgres://app@db:5432/app\""),
-            ("app.toml", "url = \"postgres://app:${PASSWORD}@db/app\""),
-            ("app.toml", "see https://example.org:8080/a@b"),
-            ("monkey", "keys"),
-            (
-                "app.toml",
-                "password = \"${PASSWORD}\"\ntoken = { env = \"TOKEN\" }",
-            ),
-            (
-                "app.yaml",
-                "password: # none\nmax_tokens: 5\ntoken_ttl: 60\nsort_key: name",
-            ),
-            (
-                "app.py",
-                "SECRET_KEY = os.environ[\"SECRET_KEY\"]\ntoken = None",
-            ),
-            ("app.json", "\"password\": \"\","),
-        ];
-        for (path, text) in allowed {
-            assert_eq!(
-                secret(Path::new(path), text.as_bytes()),
-                None,
-                "{path} {text}"
-            );
-        }
+        let files =
+            ["tls.key", "app.json", "app.toml", "logo.gz"].map(|name| root.path().join(name));
+        let chosen = choose(root.path(), &files).unwrap();
+        let found: Vec<_> = chosen
+            .secrets
+            .iter()
+            .map(|(path, found)| (path.clone(), found.line))
+            .collect();
+        assert_eq!(
+            found,
+            [(files[0].clone(), None), (files[1].clone(), Some(2))]
+        );
+        assert_eq!(
+            chosen.unread,
+            [(files[3].clone(), secrets::Unread::Packed("gzip"))]
+        );
+        // One that became a secret since.
+        fs::write(&files[2], "password = \"hunter2\"\n").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let error = choose(root.path(), &files[2..3])
+            .unwrap()
+            .copy(folder.path())
+            .unwrap_err();
+        assert!(
+            matches!(error, Error::SecretFile { line: Some(1), .. }),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("hunter2"));
     }
 
     #[test]
-    fn what_is_a_secret_lies_outside_or_is_no_file_is_refused() {
+    fn what_lies_outside_or_is_no_file_is_refused() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("config")).unwrap();
-        fs::write(root.path().join("tls.key"), "").unwrap();
         std::os::unix::fs::symlink("/etc/hostname", root.path().join("link")).unwrap();
         for (bad, outside) in [
-            ("tls.key", false),
             ("../x", true),
             ("/etc/hostname", true),
             ("link", true),
@@ -326,15 +253,5 @@ mod tests {
             assert_eq!(written, text.as_bytes());
             assert_eq!(file.sha256, crate::sha256_hex(text.as_bytes()));
         }
-    }
-
-    #[test]
-    fn a_secret_between_two_pieces_is_seen() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("large.txt");
-        let text = format!("{}\npassword = hunter2\n", "x".repeat(READ_BYTES - 6));
-        fs::write(&path, text).unwrap();
-        let error = choose(root.path(), &[path]).unwrap_err();
-        assert!(matches!(error, Error::SecretFile { .. }), "{error}");
     }
 }

@@ -5,10 +5,14 @@ mod catalog;
 mod dump;
 mod hold;
 mod lines;
+mod locks;
+mod pace;
 mod program;
 mod rows;
+mod sequences;
 
 use std::collections::BTreeMap;
+use std::io::{self, BufRead as _};
 use std::path::Path;
 
 use postgres::{Client, GenericClient};
@@ -19,15 +23,17 @@ pub use hold::Patience;
 pub use program::{PgDump, Server, find};
 pub use rows::digest;
 
-use catalog::{quoted, server};
+use catalog::{Sizes, server};
 use dump::{Dump, Dumped};
 use hold::Held;
+use locks::Holder;
+use pace::Pace;
 use rows::Rows;
 
 use crate::buckets;
 use crate::error::Error;
 use crate::fp1::{self, Digest};
-use crate::manifest::{self, Content, Database, Sequence, TableClass};
+use crate::manifest::{self, Content, Database, TableClass};
 use crate::progress::Progress;
 use crate::stop::Stop;
 use crate::storage;
@@ -83,8 +89,8 @@ pub struct Request<'a> {
 /// # Errors
 ///
 /// Before anything is dumped: [`Error::NoRight`], [`Error::RowSecurity`], [`Error::WrongPgDump`],
-/// [`Error::NoPgDump`], [`Error::Locked`], [`Error::TablesKeepChanging`], [`Error::GivenUp`],
-/// [`Error::NoSpace`].
+/// [`Error::NoPgDump`], [`Error::NoLocks`], [`Error::Locked`], [`Error::TablesKeepChanging`],
+/// [`Error::ChangedBetween`], [`Error::GivenUp`], [`Error::NoSpace`].
 /// At any time [`Error::Stopped`]. Then [`Error::PgDump`], [`Error::Archive`], [`Error::DumpDiffers`], [`Error::Server`], and
 /// those of files.
 pub fn snapshot(request: &mut Request<'_>) -> Result<Content, Error> {
@@ -102,8 +108,17 @@ fn take(request: &mut Request<'_>) -> Result<Content, Error> {
         request.stop,
     )?;
     let mut attempt = 1;
+    let mut alone = false;
     loop {
-        let held = hold::hold(request.client, request.own, request.patience, request.stop)?;
+        let held = hold::hold(
+            request.client,
+            request.own,
+            request.patience,
+            alone,
+            request.stop,
+        )?;
+        let refused = held.budget.refused(held.needed);
+        alone |= held.holder == Holder::PgDump;
         let result = dump_held(request, &program, held);
         let client = &mut *request.client;
         let tried = match result {
@@ -120,6 +135,9 @@ fn take(request: &mut Request<'_>) -> Result<Content, Error> {
             .batch_execute("ROLLBACK")
             .map_err(server("the end of its transaction"))?;
         match tried {
+            Tried::Full if !alone => alone = true,
+            // Both ways were tried.
+            Tried::Full => return Err(refused),
             Tried::LockedOut(_) if attempt < request.patience.attempts => attempt += 1,
             Tried::LockedOut(error) | Tried::Failed(error) => return Err(error),
         }
@@ -128,8 +146,11 @@ fn take(request: &mut Request<'_>) -> Result<Content, Error> {
 
 enum Tried {
     /// Somebody queued for an exclusive lock between our lock and pg_dump's, which then waits for
-    /// them while they wait for us: no server sees that circle.
+    /// them while they wait for us: no server sees that circle. Or somebody changed a table between
+    /// snapshot and locks.
     LockedOut(Error),
+    /// The server had no room for the locks.
+    Full,
     Failed(Error),
 }
 
@@ -144,9 +165,6 @@ fn dump_held(request: &mut Request<'_>, program: &PgDump, held: Held) -> Result<
     if !(request.in_snapshot)(client) {
         return Err(Tried::Failed(Error::GivenUp));
     }
-    // Under the locks: to ask for the size of a table that somebody rewrites waits without an end.
-    let needed_bytes = catalog::table_bytes(client, &held.listing)?.saturating_add(1 << 20);
-    storage::require_free(request.folder, needed_bytes)?;
     let mut engine = catalog::engine(client)?;
     engine.client_version = Some(program.version.clone());
     // Bytes of a database without an encoding are in none that they could be converted from.
@@ -155,6 +173,7 @@ fn dump_held(request: &mut Request<'_>, program: &PgDump, held: Held) -> Result<
     } else {
         "UTF8"
     };
+    let pace = Pace::new(request.progress);
     let dump = Dump {
         program,
         server: request.server,
@@ -171,29 +190,51 @@ fn dump_held(request: &mut Request<'_>, program: &PgDump, held: Held) -> Result<
         .to_vec(),
         folder: request.folder,
         name: FILE_NAME,
-        progress: request.progress,
+        pace: &pace,
         stop: request.stop,
     };
-    let mut writer = buckets::Writer::create(request.folder)?;
-    let dumped = match dump.run(|stream| rows::digest_archive(stream, &held.listing, &mut writer)) {
-        Ok(dumped) => dumped,
-        Err(failed) => return Err(explain(request, failed)),
-    };
+    let (folder, own) = (request.folder, request.own);
+    let mut writer = buckets::Writer::create(folder)?;
+    let dumped = dump.run(|stream| {
+        // While pg_dump reads the catalog itself, which takes longer.
+        let seen = Seen::look(client, own)?;
+        storage::require_free(folder, seen.sizes.total().saturating_add(1 << 20))?;
+        pace.total(seen.sizes.total());
+        // It writes nothing before it has all its locks.
+        let begun = !stream.fill_buf().map_err(unread)?.is_empty();
+        if begun && held.holder == Holder::PgDump {
+            hold::release(client)?;
+            hold::unchanged(&seen.listing, catalog::list(client, own)?)?;
+        }
+        let rows = rows::digest_archive(stream, &seen.listing, &seen.sizes, &pace, &mut writer)?;
+        Ok((rows, seen))
+    });
     let Dumped {
-        read,
+        read: (rows, seen),
         compressed,
-        warnings,
-    } = dumped;
+        mut warnings,
+    } = match dumped {
+        Ok(dumped) => dumped,
+        Err(failed) => return Err(explain(request, &held.names, failed)),
+    };
+    let Seen {
+        listing,
+        left_out,
+        roles,
+        extensions,
+        ..
+    } = seen;
 
-    let mut skipped = held.listing.skipped.clone();
-    skipped.extend(catalog::left_out(client)?);
+    let mut skipped = listing.skipped.clone();
+    skipped.extend(left_out);
     // After the data: a sequence that is behind its table makes the next insert fail.
-    let sequences = sequences(client, &held.listing)?;
+    let sequences = sequences::read(request.client, &listing.sequences, &mut skipped)?;
     let mut settings: BTreeMap<String, String> = SETTINGS
         .iter()
         .map(|&(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     settings.insert("client_encoding".to_owned(), encoding.to_owned());
+    warnings.extend(held.budget.warning(held.needed));
     Ok(Content {
         consistent_at: crate::rfc3339(held.consistent_at),
         engine,
@@ -205,17 +246,46 @@ fn dump_held(request: &mut Request<'_>, program: &PgDump, held: Held) -> Result<
         },
         files: vec![compressed.file, writer.finish()?],
         digest_scheme: fp1::SCHEME.to_owned(),
-        tables: manifest_tables(&held.listing, &read),
+        tables: manifest_tables(&listing, &rows),
         skipped,
         sequences,
-        large_objects: read.large_objects,
-        roles: catalog::roles(client)?,
-        extensions: catalog::extensions(client)?,
+        large_objects: rows.large_objects,
+        roles,
+        extensions,
         settings,
         source_held_ms: u64::try_from(held.since.elapsed().as_millis()).unwrap_or(u64::MAX),
         writers_waited: false,
         warnings,
     })
+}
+
+/// What the catalog says at the snapshot's moment.
+struct Seen {
+    listing: Listing,
+    sizes: Sizes,
+    left_out: Vec<manifest::Skipped>,
+    roles: Vec<String>,
+    extensions: Vec<manifest::Extension>,
+}
+
+impl Seen {
+    fn look(client: &mut Client, own: Own<'_>) -> Result<Seen, Error> {
+        let listing = catalog::list(client, own)?;
+        Ok(Seen {
+            left_out: catalog::left_out(client)?,
+            roles: catalog::roles(client)?,
+            extensions: catalog::extensions(client)?,
+            sizes: catalog::sizes(client, &listing)?,
+            listing,
+        })
+    }
+}
+
+fn unread(source: io::Error) -> Error {
+    Error::Archive {
+        found: source.to_string(),
+        at: 0,
+    }
 }
 
 /// The loss of the server where that is what ended `pg_dump`, else its own error.
@@ -233,26 +303,54 @@ fn lost_or(client: &mut Client, error: Error) -> Error {
 }
 
 /// What a failed run of `pg_dump` means; removes what it left, for the next attempt.
-fn explain(request: &mut Request<'_>, failed: dump::Failed) -> Tried {
-    let (status, said) = match failed {
-        dump::Failed {
-            begun: false,
-            error: Error::PgDump { status, said },
-        } => (status, said),
-        dump::Failed { error, .. } => return Tried::Failed(lost_or(request.client, error)),
+fn explain(request: &mut Request<'_>, seen: &Listing, failed: dump::Failed) -> Tried {
+    let dump::Failed { begun, error } = failed;
+    let tried = match error {
+        // It writes only what it holds all locks for.
+        Error::PgDump { said, .. } if !begun && locks::says_full(&said) => Tried::Full,
+        Error::PgDump { status, said } if !begun => match hold::blockers(request.client) {
+            Ok(Some(blockers)) => Tried::LockedOut(Error::LockedOut { said, blockers }),
+            // What it could not find may be gone since the snapshot.
+            Ok(None) => match gone(request, seen) {
+                Ok(None) => return Tried::Failed(Error::PgDump { status, said }),
+                Ok(Some(changed)) => Tried::LockedOut(changed),
+                Err(error) => return Tried::Failed(error),
+            },
+            Err(error) => return Tried::Failed(error),
+        },
+        Error::ChangedBetween { .. } => Tried::LockedOut(error),
+        // The size of a table that somebody rewrites, and that we don't hold.
+        Error::Server { source, .. } if hold::is_locked(&source) => {
+            return match hold::locked(request.client, source) {
+                Ok(error) => again(request, Tried::LockedOut(error)),
+                Err(error) => Tried::Failed(error),
+            };
+        }
+        error => return Tried::Failed(lost_or(request.client, error)),
     };
-    let blockers = match hold::blockers(request.client) {
-        Ok(Some(blockers)) => blockers,
-        Ok(None) => return Tried::Failed(Error::PgDump { status, said }),
-        Err(error) => return Tried::Failed(error),
-    };
+    again(request, tried)
+}
+
+/// What is gone or another one since the snapshot, which this lets go of.
+fn gone(request: &mut Request<'_>, seen: &Listing) -> Result<Option<Error>, Error> {
+    hold::release(request.client)?;
+    let now = catalog::names(request.client, request.own)?;
+    match hold::unchanged(seen, now) {
+        Ok(()) => Ok(None),
+        Err(error @ Error::ChangedBetween { .. }) => Ok(Some(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes what the attempt wrote.
+fn again(request: &Request<'_>, tried: Tried) -> Tried {
     for name in [FILE_NAME, buckets::FILE_NAME] {
         let path = request.folder.join(name);
         if let Err(source) = std::fs::remove_file(&path) {
             return Tried::Failed(Error::Remove { path, source });
         }
     }
-    Tried::LockedOut(Error::LockedOut { said, blockers })
+    tried
 }
 
 /// Gives a session the settings under which rows are written as text.
@@ -273,40 +371,19 @@ pub fn pin(client: &mut impl GenericClient) -> Result<(), Error> {
     client.batch_execute(newer).map_err(server("its settings"))
 }
 
-fn sequences(client: &mut Client, listing: &Listing) -> Result<Vec<Sequence>, Error> {
-    let mut sequences = Vec::new();
-    for (_, schema, name) in &listing.sequences {
-        let query = format!(
-            "SELECT last_value, is_called FROM {}.{}",
-            quoted(schema),
-            quoted(name)
-        );
-        let row = client
-            .query_one(&query, &[])
-            .map_err(server("the value of a sequence"))?;
-        sequences.push(Sequence {
-            schema: schema.clone(),
-            name: name.clone(),
-            last_value: row.get(0),
-            is_called: row.get(1),
-            snapshot_consistent: false,
-        });
-    }
-    Ok(sequences)
-}
-
 fn manifest_tables(listing: &Listing, rows: &Rows) -> Vec<manifest::Table> {
     let mut combined: BTreeMap<u32, Digest> = BTreeMap::new();
+    let tables = listing.tables.iter();
+    let parents = tables.map(|table| (table.oid, table.parent)).collect();
     for table in &listing.tables {
         if let Some((digest, _)) = rows.tables.get(&table.oid) {
-            for ancestor in catalog::ancestors(&listing.tables, table) {
+            for ancestor in catalog::ancestors(&parents, table) {
                 combined.entry(ancestor).or_default().combine(digest);
             }
         }
     }
-    let names: BTreeMap<u32, String> = listing
-        .tables
-        .iter()
+    let partitioned = listing.tables.iter().filter(|table| table.partitioned);
+    let names: BTreeMap<u32, String> = partitioned
         .map(|table| (table.oid, table.full_name()))
         .collect();
     let digested = listing.tables.iter().filter(|table| !table.own);

@@ -64,8 +64,29 @@ pub struct Listing {
     pub unreadable: Vec<String>,
     /// Tables of which row-level security hides rows from this role.
     pub row_secured: Vec<String>,
+    /// The file of each table, by its oid: `TRUNCATE` and what rewrites a table give it another.
+    pub(super) files: BTreeMap<u32, u32>,
 }
 
+impl Listing {
+    /// The tables without what [`names`] leaves out.
+    pub(super) fn same_tables(&self, other: &Listing) -> bool {
+        let name = |table: &Table| {
+            (
+                table.oid,
+                table.schema.clone(),
+                table.name.clone(),
+                table.own,
+            )
+        };
+        self.tables
+            .iter()
+            .map(name)
+            .eq(other.tables.iter().map(name))
+    }
+}
+
+/// `{columns}` stands for [`COLUMNS`], or for [`NO_COLUMNS`].
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence = 'u',
        CASE WHEN c.relispartition
@@ -78,15 +99,7 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistenc
             ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT') END
          AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
        c.relkind = 'r' AND pg_catalog.row_security_active(c.oid),
-       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-               AND a.attgenerated = '' ORDER BY a.attnum),
-       ARRAY(SELECT a.attname::text
-             FROM pg_catalog.pg_index i,
-                  unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place),
-                  pg_catalog.pg_attribute a
-             WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts
-               AND a.attrelid = c.oid AND a.attnum = k.attnum ORDER BY k.place)
+       c.relfilenode, {columns}
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass
@@ -96,6 +109,20 @@ LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
 WHERE c.relkind IN ('r', 'p', 'S', 'f', 'm') AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
+
+/// The columns that a dump holds, and the primary key's.
+const COLUMNS: &str = "
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+               AND a.attgenerated = '' ORDER BY a.attnum),
+       ARRAY(SELECT a.attname::text
+             FROM pg_catalog.pg_index i,
+                  unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place),
+                  pg_catalog.pg_attribute a
+             WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts
+               AND a.attrelid = c.oid AND a.attnum = k.attnum ORDER BY k.place)";
+
+const NO_COLUMNS: &str = "ARRAY[]::text[], ARRAY[]::text[]";
 
 /// The server has a function for it from 18 on only. Membership in pg_read_all_data is not enough.
 const UNREADABLE_OBJECTS: &str = "
@@ -119,8 +146,22 @@ pub type Own<'a> = &'a dyn Fn(&str, &str) -> bool;
 ///
 /// [`Error::Server`].
 pub fn list(client: &mut impl GenericClient, own: Own<'_>) -> Result<Listing, Error> {
+    list_with(client, own, COLUMNS)
+}
+
+/// As [`list`], without the columns: of many tables they take most of the time.
+pub(super) fn names(client: &mut impl GenericClient, own: Own<'_>) -> Result<Listing, Error> {
+    list_with(client, own, NO_COLUMNS)
+}
+
+fn list_with(
+    client: &mut impl GenericClient,
+    own: Own<'_>,
+    columns: &str,
+) -> Result<Listing, Error> {
+    let query = RELATIONS.replace("{columns}", columns);
     let rows = client
-        .query(RELATIONS, &[])
+        .query(&query, &[])
         .map_err(server("the list of its tables"))?;
     let mut listing = Listing::default();
     for row in rows {
@@ -159,8 +200,8 @@ pub fn list(client: &mut impl GenericClient, own: Own<'_>) -> Result<Listing, Er
                     }
                     continue;
                 }
-                let columns: Vec<String> = row.get(11);
-                let mut key: Vec<String> = row.get(12);
+                let columns: Vec<String> = row.get(12);
+                let mut key: Vec<String> = row.get(13);
                 // A generated column can be part of a key, but stands in no line of COPY.
                 if key.iter().any(|name| !columns.contains(name)) {
                     key.clear();
@@ -168,6 +209,7 @@ pub fn list(client: &mut impl GenericClient, own: Own<'_>) -> Result<Listing, Er
                 if own {
                     skip("a table of Lockstep's own".to_owned());
                 }
+                listing.files.insert(oid, row.get(11));
                 listing.tables.push(Table {
                     oid,
                     schema,
@@ -222,19 +264,40 @@ pub(super) fn major(client: &mut impl GenericClient) -> Result<u32, Error> {
     Ok(row.get::<_, i32>(0).unsigned_abs())
 }
 
-/// Bytes of these tables and of the large objects, without indexes: more than they take compressed.
-pub(super) fn table_bytes(
-    client: &mut impl GenericClient,
-    listing: &Listing,
-) -> Result<u64, Error> {
+/// Bytes of what is dumped, without indexes: more than it takes compressed.
+#[derive(Debug, Default)]
+pub(super) struct Sizes {
+    /// By the table's oid.
+    pub(super) tables: BTreeMap<u32, u64>,
+    pub(super) large_objects: u64,
+}
+
+impl Sizes {
+    pub(super) fn total(&self) -> u64 {
+        self.tables.values().sum::<u64>() + self.large_objects
+    }
+}
+
+/// Sizes of the tables of a listing and of the large objects. Waits where somebody rewrites a table
+/// that nobody holds.
+pub(super) fn sizes(client: &mut impl GenericClient, listing: &Listing) -> Result<Sizes, Error> {
     let oids: Vec<u32> = listing.tables.iter().map(|table| table.oid).collect();
-    let query = "SELECT (coalesce(sum(pg_catalog.pg_table_size(t.oid)), 0)
-             + pg_catalog.pg_table_size('pg_catalog.pg_largeobject'))::int8
-         FROM unnest($1::oid[]) AS t (oid)";
-    let row = client
-        .query_one(query, &[&oids])
-        .map_err(server("its size"))?;
-    Ok(row.get::<_, i64>(0).unsigned_abs())
+    // Nothing for one that was dropped since.
+    let query = "SELECT t.oid, coalesce(pg_catalog.pg_table_size(t.oid), 0)
+         FROM unnest($1::oid[]) AS t (oid)
+         UNION ALL SELECT 0, pg_catalog.pg_table_size('pg_catalog.pg_largeobject')";
+    let rows = client.query(query, &[&oids]).map_err(server("its size"))?;
+    let mut sizes = Sizes::default();
+    for row in rows {
+        let bytes = row.get::<_, i64>(1).unsigned_abs();
+        match row.get(0) {
+            0 => sizes.large_objects = bytes,
+            oid => {
+                sizes.tables.insert(oid, bytes);
+            }
+        }
+    }
+    Ok(sizes)
 }
 
 pub(super) fn extensions(client: &mut impl GenericClient) -> Result<Vec<Extension>, Error> {
@@ -315,18 +378,14 @@ pub(super) fn left_out(client: &mut impl GenericClient) -> Result<Vec<Skipped>, 
     Ok(rows.iter().map(skipped).collect())
 }
 
-/// Each leaf's partitioned tables, nearest first.
-pub(super) fn ancestors(tables: &[Table], leaf: &Table) -> Vec<u32> {
-    let parents: BTreeMap<u32, Option<u32>> = tables
-        .iter()
-        .map(|table| (table.oid, table.parent))
-        .collect();
+/// The partitioned tables above a leaf, by the parent of each table.
+pub(super) fn ancestors(parents: &BTreeMap<u32, Option<u32>>, leaf: &Table) -> BTreeSet<u32> {
     let mut seen = BTreeSet::new();
     let mut next = leaf.parent;
     while let Some(parent) = next.filter(|parent| seen.insert(*parent)) {
         next = parents.get(&parent).copied().flatten();
     }
-    seen.into_iter().collect()
+    seen
 }
 
 pub(super) fn quoted(name: &str) -> String {

@@ -8,10 +8,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use super::program::{PasswordFile, PgDump, Server};
+use super::pace::Pace;
+use super::program::{PasswordFile, PgDump, Server, without_passwords};
 use crate::compressed::{self, Compressed, Frame};
 use crate::error::Error;
-use crate::progress::{Phase, Progress};
 use crate::stop::{Running, Stop};
 
 /// Bytes that are read, digested and compressed at once.
@@ -31,7 +31,7 @@ pub(super) struct Dump<'a> {
     pub(super) arguments: Vec<String>,
     pub(super) folder: &'a Path,
     pub(super) name: &'a str,
-    pub(super) progress: Progress<'a>,
+    pub(super) pace: &'a Pace<'a>,
     pub(super) stop: &'a Stop,
 }
 
@@ -76,7 +76,7 @@ impl Dump<'_> {
                 at: 0,
                 bytes: 0,
                 password,
-                progress: self.progress,
+                pace: self.pace,
                 stopped: false,
             };
             let read = read(&mut stream);
@@ -101,10 +101,9 @@ impl Dump<'_> {
             }
             let status = status.map_err(|error| failed(self.not_started(error)))?;
             if ended && !status.success() {
-                let said = said.trim().to_owned();
                 return Err(failed(Error::PgDump {
                     status: status.to_string(),
-                    said,
+                    said: in_a_line(&said),
                 }));
             }
             let read = read.map_err(failed)?;
@@ -132,11 +131,7 @@ impl Dump<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         // What the caller resolved counts, and no variable that libpq would read besides.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("PG") {
-                command.env_remove(name);
-            }
-        }
+        without_passwords(&mut command);
         if let Some(password) = password {
             command.env("PGPASSFILE", &password.path);
         }
@@ -183,7 +178,7 @@ pub(super) struct Stream<'a> {
     bytes: u64,
     /// Needed until the first byte: by then `pg_dump` has logged in.
     password: Option<PasswordFile>,
-    progress: Progress<'a>,
+    pace: &'a Pace<'a>,
     stopped: bool,
 }
 
@@ -199,7 +194,8 @@ impl BufRead for Stream<'_> {
                 .read_to_end(&mut buffer)?;
             self.password = None;
             self.at = 0;
-            self.bytes += buffer.len() as u64;
+            let read = buffer.len() as u64;
+            self.bytes += read;
             self.buffer = Arc::new(buffer);
             if self.buffer.is_empty() {
                 self.stdout = None;
@@ -209,7 +205,7 @@ impl BufRead for Stream<'_> {
                 self.stopped = true;
                 return Err(io::Error::other("the compression ended"));
             }
-            (self.progress)(Phase::Dump, self.bytes, None);
+            self.pace.read(read);
         }
         Ok(&self.buffer[self.at..])
     }
@@ -227,6 +223,13 @@ impl Read for Stream<'_> {
         self.consume(count);
         Ok(count)
     }
+}
+
+/// What was said, as one line: hint and statement stand on lines of their own.
+fn in_a_line(said: &str) -> String {
+    let lines = said.lines().map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
 }
 
 fn tail_of(source: Option<impl Read>) -> String {

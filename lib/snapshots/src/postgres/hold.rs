@@ -3,22 +3,34 @@
 //! The other way round a `TRUNCATE` or a rewriting `ALTER TABLE` between snapshot and dump makes
 //! `pg_dump` write no rows and exit 0: the new file of the table has no row that the old snapshot
 //! may see.
+//!
+//! Where the server has no room for two holders, the snapshot comes first all the same, and
+//! [`unchanged`] holds what `pg_dump` locked against what the snapshot saw.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use postgres::Client;
 use postgres::error::SqlState;
 
-use super::catalog::{self, Listing, Own, server};
+use super::catalog::{self, Listing, Own, Table, server};
+use super::locks::{self, Budget, Holder};
 use crate::error::Error;
 use crate::stop::Stop;
 
-/// What an open transaction holds: a lock on every table, and its exported snapshot.
+/// What an open transaction holds: its exported snapshot and, where there is room, a lock on every
+/// table.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) snapshot: String,
-    pub(super) listing: Listing,
+    /// Who holds the tables.
+    pub(super) holder: Holder,
+    pub(super) budget: Budget,
+    /// How many locks `pg_dump` takes.
+    pub(super) needed: u64,
+    /// The tables as the snapshot sees them, without their columns.
+    pub(super) names: Listing,
     pub(super) since: Instant,
     pub(super) consistent_at: Timestamp,
 }
@@ -49,45 +61,65 @@ impl Patience {
 
 /// Why an attempt did not succeed although the next one may.
 enum Attempt {
-    Held(Held),
+    Held(Box<Held>),
     Locked(postgres::Error),
     Changed,
+    /// There was no room for both holders after all.
+    Full,
 }
 
-/// Begins the transaction, locks every table that a dump reads, exports the snapshot.
+/// Begins the transaction, locks every table that a dump reads where there is room for it, exports
+/// the snapshot. With `alone`, `pg_dump` is to be the only holder in any case.
 ///
 /// Leaves the transaction open; after an error it is ended.
 pub(super) fn hold(
     client: &mut Client,
     own: Own<'_>,
     patience: Patience,
+    alone: bool,
     stop: &Stop,
 ) -> Result<Held, Error> {
+    let mut alone = alone;
     let attempts = patience.attempts.max(1);
     let mut attempt = 1;
     loop {
         stop.check()?;
-        let listing = readable(catalog::list(client, own)?)?;
-        let tables = listing.tables.len();
-        let result = try_hold(client, own, listing, patience);
+        let names = readable(catalog::names(client, own)?)?;
+        let tables = names.tables.len();
+        let (budget, needed) = locks::look(client, &names)?;
+        let holder = match budget.holder(needed)? {
+            Holder::Both if !alone => Holder::Both,
+            _ => Holder::PgDump,
+        };
+        let found = Found {
+            names,
+            holder,
+            budget,
+            needed,
+        };
+        let result = try_hold(client, own, found, patience);
         if let Ok(Attempt::Held(held)) = result {
-            return Ok(held);
+            return Ok(*held);
         }
         // A connection that is lost has no transaction to end, and the error says so.
         let ended = client
             .batch_execute("ROLLBACK")
             .map_err(server("the end of a transaction"));
         match result? {
-            Attempt::Held(held) => return Ok(held),
+            Attempt::Held(held) => return Ok(*held),
+            // Not an attempt: the next one does without our locks.
+            Attempt::Full => {
+                ended?;
+                alone = true;
+                continue;
+            }
             _ if attempt < attempts => {}
             Attempt::Locked(source) => {
                 ended?;
-                let gone = || "whoever held them is gone".to_owned();
-                let blockers = blockers(client)?.unwrap_or_else(gone);
                 return Err(Error::Locked {
                     tables,
                     attempts,
-                    blockers,
+                    blockers: blockers_or_gone(client)?,
                     source: Some(source),
                 });
             }
@@ -98,12 +130,26 @@ pub(super) fn hold(
     }
 }
 
+/// What was found before the transaction.
+struct Found {
+    names: Listing,
+    holder: Holder,
+    budget: Budget,
+    needed: u64,
+}
+
 fn try_hold(
     client: &mut Client,
     own: Own<'_>,
-    before: Listing,
+    found: Found,
     patience: Patience,
 ) -> Result<Attempt, Error> {
+    let Found {
+        names: before,
+        holder,
+        budget,
+        needed,
+    } = found;
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
          SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = 0",
@@ -113,7 +159,7 @@ fn try_hold(
         .batch_execute(&begin)
         .map_err(server("a transaction"))?;
     // LOCK takes no snapshot; the first statement that does is the export.
-    if !before.tables.is_empty() {
+    if !before.tables.is_empty() && holder == Holder::Both {
         let names: Vec<String> = before
             .tables
             .iter()
@@ -123,6 +169,7 @@ fn try_hold(
         match client.batch_execute(&lock) {
             Err(error) if is_locked(&error) => return Ok(Attempt::Locked(error)),
             Err(error) if is_gone(&error) => return Ok(Attempt::Changed),
+            Err(error) if locks::is_full(&error) => return Ok(Attempt::Full),
             locked => locked.map_err(server("locks on its tables"))?,
         }
     }
@@ -132,16 +179,60 @@ fn try_hold(
         .query_one("SELECT pg_catalog.pg_export_snapshot()", &[])
         .map_err(server("a snapshot"))?
         .get(0);
-    let listing = readable(catalog::list(client, own)?)?;
-    if listing.tables != before.tables {
+    let names = readable(catalog::names(client, own)?)?;
+    if holder == Holder::Both && !names.same_tables(&before) {
         return Ok(Attempt::Changed);
     }
-    Ok(Attempt::Held(Held {
+    Ok(Attempt::Held(Box::new(Held {
         snapshot,
-        listing,
+        holder,
+        budget,
+        needed,
+        names,
         since,
         consistent_at,
-    }))
+    })))
+}
+
+/// Holds the tables as they are now, when `pg_dump` has its locks, against what the snapshot saw:
+/// each is there with its oid, its name, its columns in their order and the file that holds its
+/// rows, and so is each sequence by oid and name. A table that is new since is no part of the dump.
+///
+/// Rows change by the snapshot's own rules; what it can't see past is a file that is another one
+/// (`TRUNCATE`, a rewrite), a name that leads to another table, a column that changed places.
+///
+/// # Errors
+///
+/// [`Error::ChangedBetween`] with the first table that does not fit; [`Error::RowSecurity`] and
+/// [`Error::NoRight`] where the role lost its rights meanwhile.
+pub(super) fn unchanged(seen: &Listing, now: Listing) -> Result<(), Error> {
+    let now = readable(now)?;
+    let by_oid: BTreeMap<u32, &Table> = now.tables.iter().map(|table| (table.oid, table)).collect();
+    let sequences: BTreeSet<_> = now.sequences.iter().collect();
+    for sequence in &seen.sequences {
+        if !sequences.contains(sequence) {
+            return Err(Error::ChangedBetween {
+                table: format!("{}.{}", sequence.1, sequence.2),
+                found: "was dropped or renamed",
+            });
+        }
+    }
+    for table in &seen.tables {
+        let changed = |found| Error::ChangedBetween {
+            table: table.full_name(),
+            found,
+        };
+        let Some(now_table) = by_oid.get(&table.oid) else {
+            return Err(changed("was dropped"));
+        };
+        if now.files.get(&table.oid) != seen.files.get(&table.oid) {
+            return Err(changed("was truncated or rewritten"));
+        }
+        if *now_table != table {
+            return Err(changed("was altered"));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what a dump would hold in part only.
@@ -159,7 +250,7 @@ fn readable(listing: Listing) -> Result<Listing, Error> {
     Ok(listing)
 }
 
-fn is_locked(error: &postgres::Error) -> bool {
+pub(super) fn is_locked(error: &postgres::Error) -> bool {
     let states = [
         &SqlState::LOCK_NOT_AVAILABLE,
         &SqlState::T_R_DEADLOCK_DETECTED,
@@ -170,6 +261,32 @@ fn is_locked(error: &postgres::Error) -> bool {
 fn is_gone(error: &postgres::Error) -> bool {
     let states = [&SqlState::UNDEFINED_TABLE, &SqlState::INVALID_SCHEMA_NAME];
     error.code().is_some_and(|code| states.contains(&code))
+}
+
+/// Lets go of the snapshot, which `pg_dump` has made its own, and sees from now on what is committed.
+pub(super) fn release(client: &mut Client) -> Result<(), Error> {
+    client
+        .batch_execute("COMMIT; BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
+        .map_err(server("another transaction"))
+}
+
+/// The error of an attempt that met a lock on one table while it asked for sizes. Ends the
+/// transaction.
+pub(super) fn locked(client: &mut Client, source: postgres::Error) -> Result<Error, Error> {
+    client
+        .batch_execute("ROLLBACK")
+        .map_err(server("the end of a transaction"))?;
+    Ok(Error::Locked {
+        tables: 1,
+        attempts: 1,
+        blockers: blockers_or_gone(client)?,
+        source: Some(source),
+    })
+}
+
+fn blockers_or_gone(client: &mut Client) -> Result<String, Error> {
+    let gone = || "whoever held them is gone".to_owned();
+    Ok(blockers(client)?.unwrap_or_else(gone))
 }
 
 /// Who holds or waits for a lock that keeps readers out. Their statements are not quoted: they may

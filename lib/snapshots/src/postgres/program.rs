@@ -93,6 +93,7 @@ fn version(command: &[String], stop: &Stop) -> Result<String, Error> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
+        without_passwords(&mut asking);
         let mut running = stop.spawn(&mut asking)?;
         if running.wait_for(VERSION_LIMIT)?.is_none() {
             let message = format!("it said no version within {} s", VERSION_LIMIT.as_secs());
@@ -111,6 +112,17 @@ fn version(command: &[String], stop: &Stop) -> Result<String, Error> {
     })?;
     let said = String::from_utf8_lossy(&said);
     Ok(version_said(&said).to_owned())
+}
+
+/// Takes out of a command's environment what libpq would read, and every variable that shows a
+/// password, as one with the database's URL does. The program is whatever the settings name.
+pub(super) fn without_passwords(command: &mut Command) {
+    for (name, value) in std::env::vars_os() {
+        let of_libpq = name.to_string_lossy().starts_with("PG");
+        if of_libpq || secrets::shows_password(&value.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// How to reach the server that the session speaks to.

@@ -7,8 +7,9 @@ use postgres::GenericClient;
 use sha2::{Digest as _, Sha256};
 
 use super::archive::{Archive, Block};
-use super::catalog::{Listing, Table, quoted, server};
+use super::catalog::{Listing, Sizes, Table, quoted, server};
 use super::lines::{Lines, Wrong};
+use super::pace::Pace;
 use crate::buckets;
 use crate::error::Error;
 use crate::fp1::{Accumulator, Digest};
@@ -27,6 +28,8 @@ pub(super) struct Rows {
 pub(super) fn digest_archive(
     source: impl BufRead,
     listing: &Listing,
+    sizes: &Sizes,
+    pace: &Pace<'_>,
     writer: &mut buckets::Writer,
 ) -> Result<Rows, Error> {
     let mut archive = Archive::open(source)?;
@@ -60,6 +63,7 @@ pub(super) fn digest_archive(
     let mut rows = Rows::default();
     let mut accumulator = Accumulator::new();
     let mut objects = ObjectSums::default();
+    let mut large_objects = sizes.large_objects;
     while let Some(block) = archive.next_block()? {
         match block {
             Block::Table { id } => {
@@ -68,6 +72,7 @@ pub(super) fn digest_archive(
                         "it holds data that its contents don't name: {id}"
                     )));
                 };
+                pace.table(sizes.tables.get(&table.oid).copied().unwrap_or(0));
                 let digest = digest_block(&mut archive, table, &mut accumulator)?;
                 if !table.own {
                     let range = writer.add(&digest.buckets)?;
@@ -75,6 +80,8 @@ pub(super) fn digest_archive(
                 }
             }
             Block::LargeObjects => {
+                // From 17 on they come in several blocks.
+                pace.table(std::mem::take(&mut large_objects));
                 while let Some(loid) = archive.large_object()? {
                     objects.add(&mut archive, loid)?;
                 }
@@ -87,6 +94,7 @@ pub(super) fn digest_archive(
             table.full_name()
         )));
     }
+    pace.end();
     rows.large_objects = (objects.count > 0).then(|| objects.finish());
     Ok(rows)
 }

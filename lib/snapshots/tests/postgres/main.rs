@@ -5,184 +5,26 @@
     reason = "a fixture that cannot be had fails the test"
 )]
 
+#[path = "../flipped/mod.rs"]
 mod flipped;
+mod locks;
+mod support;
 
 use std::fs;
 use std::io::Cursor;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use postgres::{Client, NoTls};
-use snapshots::fp1::Accumulator;
 use snapshots::manifest::TableClass;
 use snapshots::postgres as pg;
-use snapshots::publish::Partial;
-use snapshots::{Cause, Error, Manifest, Phase, Progress, Stop, buckets, manifest, verify};
-use tempfile::TempDir;
-use tests::postgres_server::{PASSWORD, Server, USER};
+use snapshots::{Cause, Error, Manifest, Phase, Stop, buckets, manifest, verify};
+use tests::postgres_server::{PASSWORD, USER};
 
-const SILENT: Progress<'static> = &|_, _, _| {};
-const NAME: &str = "20261120T181500Z-test-1a2b3c4d";
-
-/// A database of its own on the shared server, and the folder for its snapshot.
-struct Fixture {
-    server: &'static Server,
-    database: String,
-    user: String,
-    pg_dump: Option<Vec<String>>,
-    patience: pg::Patience,
-    dir: TempDir,
-}
-
-impl Fixture {
-    fn new(sql: &str) -> Fixture {
-        let server = Server::shared();
-        let database = server.create_database();
-        server.connect(&database).batch_execute(sql).unwrap();
-        let patience = pg::Patience {
-            lock_timeout: Duration::from_millis(300),
-            attempts: 3,
-        };
-        Fixture {
-            server,
-            database,
-            user: USER.to_owned(),
-            pg_dump: None,
-            patience,
-            dir: TempDir::new().unwrap(),
-        }
-    }
-
-    fn connect(&self) -> Client {
-        self.server.connect(&self.database)
-    }
-
-    fn take(&self, progress: Progress<'_>) -> Result<PathBuf, Error> {
-        let url = self.server.url(&self.database);
-        let mut config: postgres::Config = url.parse().unwrap();
-        let mut client = config.user(&self.user).connect(NoTls).unwrap();
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let partial = Partial::create(self.dir.path(), NAME)?;
-        let content = pg::snapshot(&mut pg::Request {
-            client: &mut client,
-            server: &pg::Server {
-                parameters: vec![
-                    pair("host", "127.0.0.1"),
-                    pair("port", &self.server.port().to_string()),
-                    pair("user", &self.user),
-                    pair("dbname", &self.database),
-                    pair("application_name", "backup-snapshot"),
-                ],
-                password: Some(PASSWORD.to_owned()),
-            },
-            pg_dump: self.pg_dump.as_deref(),
-            folder: partial.path(),
-            own: &|schema, _| schema == "lockstep",
-            in_snapshot: &mut |_| true,
-            patience: self.patience,
-            progress,
-            stop: &Stop::default(),
-        })?;
-        let now = snapshots::rfc3339(Timestamp::now());
-        let manifest = Manifest {
-            format: manifest::FORMAT.to_owned(),
-            id: NAME.to_owned(),
-            tool: "test".to_owned(),
-            version: "0".to_owned(),
-            environment: "test".to_owned(),
-            target_identity: "identity".to_owned(),
-            target: self.database.clone(),
-            ledger_state: "empty".to_owned(),
-            started_at: now.clone(),
-            completed_at: now,
-            git: None,
-            content,
-        };
-        manifest.write(partial.path())?;
-        partial.publish()
-    }
-
-    /// The dump as `pg_dump` wrote it.
-    fn unpack(&self, snapshot: &Path) -> PathBuf {
-        let to = self.dir.path().join("unpacked");
-        let packed = fs::File::open(snapshot.join(pg::FILE_NAME)).unwrap();
-        zstd::stream::copy_decode(packed, fs::File::create(&to).unwrap()).unwrap();
-        to
-    }
-
-    /// Restores the snapshot with PostgreSQL's own program into a new database.
-    fn restore(&self, snapshot: &Path) -> Client {
-        let database = self.server.create_database();
-        let status = Command::new(self.server.bin().join("pg_restore"))
-            .args(["--exit-on-error", "--dbname", &self.server.url(&database)])
-            .arg(self.unpack(snapshot))
-            .status()
-            .unwrap();
-        assert!(status.success());
-        self.server.connect(&database)
-    }
-
-    /// A script that stands for `pg_dump` and does `before` first; `$DIR` is the fixture's folder.
-    fn wrap(&mut self, before: &str) {
-        let path = self.dir.path().join("wrapped");
-        let real = self.server.bin().join("pg_dump");
-        let (dir, real) = (self.dir.path().display(), real.display());
-        let script = format!(
-            "#!/bin/sh\nDIR='{dir}'\nif [ \"$1\" != --version ]; then\n{before}\nfi\n\
-             exec '{real}' \"$@\"\n"
-        );
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        self.pg_dump = Some(vec![path.to_str().unwrap().to_owned()]);
-    }
-
-    #[track_caller]
-    fn assert_nothing_left(&self) {
-        let names = fs::read_dir(self.dir.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let left: Vec<String> = names
-            .filter(|name| name.contains("test-1a2b3c4d"))
-            .collect();
-        assert_eq!(left, [""; 0]);
-    }
-}
-
-/// What the manifest says about every table, and what the session sees.
-#[track_caller]
-fn assert_same_rows(manifest: &Manifest, client: &mut Client) {
-    pg::pin(client).unwrap();
-    let listing = pg::list(client, &|schema, _| schema == "lockstep").unwrap();
-    let mut accumulator = Accumulator::new();
-    let mut found = Vec::new();
-    for table in listing
-        .tables
-        .iter()
-        .filter(|table| !table.own && !table.partitioned)
-    {
-        let digest = pg::digest(client, table, &mut accumulator).unwrap();
-        found.push((
-            table.full_name(),
-            table.columns.clone(),
-            digest.rows,
-            digest.sum,
-        ));
-    }
-    let tables = manifest.content.tables.iter();
-    let leaves = tables.filter(|table| table.class == TableClass::Data);
-    let recorded: Vec<_> = leaves
-        .map(|table| {
-            let name = format!("{}.{}", table.schema.as_deref().unwrap(), table.name);
-            (name, table.columns.clone(), table.rows, table.digest)
-        })
-        .collect();
-    assert_eq!(found, recorded);
-}
+use support::{Fixture, NAME, SILENT, assert_same_rows};
 
 const EVERY_KIND: &str = r#"
     CREATE TYPE mood AS ENUM ('sad', 'glad');
@@ -755,4 +597,28 @@ fn every_byte_of_a_snapshot_counts() {
     let snapshot = fixture.take(SILENT).unwrap();
     flipped::every_byte_counts(&snapshot);
     flipped::an_end_is_heard(&snapshot);
+}
+
+#[test]
+fn progress_has_a_total_and_comes_to_it() {
+    let fixture = Fixture::new(&format!("{LARGE}; {EVERY_KIND}"));
+    let told = Mutex::new(Vec::new());
+    let told_of = |phase, done, total| {
+        if phase == Phase::Dump {
+            told.lock().unwrap().push((done, total));
+        }
+    };
+    fixture.take(&told_of).unwrap();
+    let told = told.into_inner().unwrap();
+    let (_, Some(total)) = told[0] else {
+        panic!("{told:?}");
+    };
+    assert!(total > 0);
+    assert!(
+        told.iter()
+            .all(|(done, of)| *of == Some(total) && *done <= total)
+    );
+    assert!(told.is_sorted(), "{told:?}");
+    assert_eq!(told.last().unwrap().0, total);
+    assert!(told.iter().any(|(done, _)| (1..total).contains(done)));
 }
