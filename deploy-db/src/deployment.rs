@@ -8,6 +8,8 @@ use records::Survey;
 use schema::Scope;
 use settings::Resolved;
 
+use crate::heard::Heard;
+
 pub(crate) const APPLIED: Check = Check {
     id: "migration-applied",
     holds: "the migration was applied, and the ledger says so",
@@ -55,7 +57,12 @@ impl<'a> Deployment<'a> {
     }
 
     /// Applies what is pending, in order, and stops at the first that is not applied.
-    pub(crate) fn apply_all(&mut self, writer: &mut dyn Writer, report: &mut Report) {
+    pub(crate) fn apply_all(
+        &mut self,
+        writer: &mut dyn Writer,
+        heard: &Heard,
+        report: &mut Report,
+    ) {
         let run = self.run;
         run.change_began();
         writer.expect(&self.pending);
@@ -69,7 +76,10 @@ impl<'a> Deployment<'a> {
                 ""
             };
             run.say(&format!("applying {file}{outside} ({} of {count})", at + 1));
-            match writer.apply(migration, &self.ledger, &mut |text| run.say(text)) {
+            heard.begin(&file);
+            let applied = writer.apply(migration, &self.ledger, &mut |text| run.say(text));
+            heard.end();
+            match applied {
                 Ok(done) => {
                     run.say(&format!("applied {file} in {} ms", done.duration_ms));
                     report.held(&APPLIED, file);
@@ -102,6 +112,7 @@ impl<'a> Deployment<'a> {
         let file = shown(migration);
         let (cause, changed, how) = match error {
             ApplyError::Undone(cause) => (cause, Changed::No, "rolled back"),
+            ApplyError::Disturbed(cause) => (cause, Changed::Unknown, "rolled back"),
             ApplyError::Dirty(cause) => (
                 cause,
                 Changed::Yes,

@@ -130,14 +130,21 @@ fn verified(chain: &[Line], changed: Option<usize>, plan: &Plan, report: &mut Re
             Some(why) => report.broken(&PLAN_VERIFIED, "plan", why),
         };
     } else {
-        report
-            .broken(
-                &PLAN_VERIFIED,
-                "plan",
-                "what verify-migrations passed is another plan",
-            )
-            .expected(text(&last.value["facts"]["plan"]))
+        let facts = &last.value["facts"];
+        let settings = plan.settings_other_than(&facts[plan::SETTINGS]);
+        let mut what = "what verify-migrations passed is another plan".to_owned();
+        if !settings.is_empty() {
+            what.push_str(&format!(": {}", settings.join("; ")));
+        }
+        let finding = report
+            .broken(&PLAN_VERIFIED, "plan", what)
+            .expected(text(&facts["plan"]))
             .actual(&plan.hash);
+        if !settings.is_empty() {
+            finding.remedy(
+                "let the role that verifies and the one that deploys have the same settings (ALTER ROLE … SET), then run verify-migrations again",
+            );
+        }
     }
 }
 

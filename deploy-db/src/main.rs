@@ -18,8 +18,10 @@ use settings::{Resolved, TargetArgs};
 
 mod deployment;
 mod evidence;
+mod heard;
 
 use deployment::Deployment;
+use heard::Heard;
 
 const TOOL: Tool = contract::tool!(&CHECKS);
 
@@ -127,7 +129,9 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
         });
     }
     let mut deployment = Deployment::new(&plan, &survey, run);
-    deployment.apply_all(writer.as_mut(), &mut report);
+    let heard = Heard::new(run.voice());
+    writer.hear(heard.ear());
+    deployment.apply_all(writer.as_mut(), &heard, &mut report);
     if deployment.changed_anything() {
         if let Some(identity) = identity {
             run.target_identity(&identity);

@@ -5,9 +5,11 @@
     reason = "a fixture that cannot be had fails its test"
 )]
 
+mod attached;
 mod crowd;
 mod evidence;
 mod files;
+mod heard;
 mod kill;
 mod library;
 mod network;
@@ -17,6 +19,7 @@ mod postgres_files;
 mod records;
 mod refusals;
 mod roles;
+mod settings_of_sessions;
 mod signals;
 mod sqlite;
 mod sqlite_rows;

@@ -63,7 +63,7 @@ fn a_commit_that_never_arrived_is_not_applied() {
     let place = place_of_three();
     let proxy = Proxy::start(COMMIT, 0, Cut::Before, false);
     let ran = proxy.deploy(&place);
-    ran.is(1, "no")
+    ran.is(4, "no")
         .says("the connection was lost in COMMIT, and the ledger shows that it was not committed");
     assert_eq!(proxy.cuts(), 1);
     assert_eq!(place.tables(), Vec::<String>::new());
@@ -225,4 +225,132 @@ fn a_server_that_dies_in_a_file_and_comes_back_has_rolled_back() {
     ran.is(6, "yes").says("the server rolled it back");
     assert_eq!(place.ledger(), ["1"]);
     server.stop("immediate");
+}
+
+/// Words of the messages from the first one to the last before COMMIT, in their order.
+const BEFORE_COMMIT: [&[u8]; 8] = [
+    b"pg_settings",
+    b"pg_try_advisory_lock($1)",
+    b"CREATE SCHEMA",
+    b"INSERT INTO \"lockstep\".\"environment\"",
+    b"SELECT pg_catalog.txid_current()",
+    b"CREATE TABLE a",
+    b"SET CONSTRAINTS ALL IMMEDIATE",
+    b"INSERT INTO \"lockstep\".\"migrations\"",
+];
+
+#[test]
+fn a_server_lost_before_the_first_commit_gave_no_answer_and_nothing_was_changed() {
+    for word in BEFORE_COMMIT {
+        for cut in [Cut::Before, Cut::AfterAnswer, Cut::After] {
+            let place = place_of_three();
+            let before = place.state();
+            let proxy = Proxy::start(word, 0, cut, false);
+            let ran = proxy.deploy(&place);
+            assert_eq!(proxy.cuts(), 1);
+            let word = String::from_utf8_lossy(word);
+            assert_eq!(
+                (ran.code, &ran.json["changed"]),
+                (Some(4), &"no".into()),
+                "{word} {ran:#?}"
+            );
+            assert_eq!(place.state(), before, "{word}");
+            nobody_is_left(&place);
+            proxy.deploy(&place).is(0, "yes");
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_ended_in_the_first_file_gave_no_answer() {
+    let place = Place::postgres();
+    place.file(
+        "1_a.sql",
+        "CREATE TABLE a (x int);\nSELECT 'long', pg_sleep(60);",
+    );
+    let before = place.state();
+    let child = place.command().spawn().unwrap();
+    let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    until("the end of the session", || place.rows(ended) == ["t"]);
+    let ran = Answer::from_child(child);
+    ran.is(4, "no")
+        .says("terminating connection due to administrator command")
+        .says("the server rolled it back");
+    assert_eq!(place.state(), before);
+    // Outside a transaction nobody knows what it did.
+    let place = Place::postgres();
+    place.file(
+        "1_a.sql",
+        "-- lockstep: no-transaction\nCREATE TABLE a (x int);\nSELECT 'long', pg_sleep(60);",
+    );
+    let child = place.command().spawn().unwrap();
+    until("the end of the session", || place.rows(ended) == ["t"]);
+    Answer::from_child(child)
+        .is(6, "yes")
+        .says("mark-migrations --resolve 1");
+}
+
+#[test]
+fn a_server_that_stops_in_the_first_file_and_comes_back_has_rolled_back() {
+    for mode in ["fast", "immediate"] {
+        let server: &'static Server = Box::leak(Box::new(Server::start(&[])));
+        let place = Place::on(server, server.create_database());
+        place.file("1_a.sql", "CREATE TABLE a (x int);\nSELECT pg_sleep(60);");
+        let before = place.state();
+        let child = place.command().spawn().unwrap();
+        until("the sleep", || {
+            place.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+                == ["1"]
+        });
+        server.stop(mode);
+        server.boot();
+        let ran = Answer::from_child(child);
+        ran.is(4, "no").says("the server rolled it back");
+        assert_eq!(place.state(), before);
+        server.stop("immediate");
+    }
+}
+
+#[test]
+fn a_server_without_room_says_nothing_of_the_file() {
+    for (code, told) in [
+        ("53100", "make room where the server keeps its data"),
+        ("53200", "give the server more memory"),
+        ("58030", "its storage is at fault"),
+    ] {
+        let place = Place::postgres();
+        place.file(
+            "1_a.sql",
+            format!("DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$;"),
+        );
+        let before = place.state();
+        place.deploy().is(3, "no").says("no room").says(told);
+        assert_eq!(place.state(), before);
+    }
+}
+
+#[test]
+fn a_server_without_a_place_for_one_more_is_unavailable() {
+    let place = Place::postgres();
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    let database = place.rows("SELECT current_database()").remove(0);
+    place.execute(&format!(
+        "CREATE ROLE too_many LOGIN PASSWORD 'secret'; ALTER DATABASE {database} CONNECTION LIMIT 0"
+    ));
+    let url = Server::shared().url_as("too_many", "secret", &database);
+    place
+        .deploy_with(&[], &[("DATABASE_URL", &url)])
+        .is(4, "no")
+        .says("too many connections");
+}
+
+#[test]
+fn one_run_after_the_other_never_meets_the_lock_of_the_one_before() {
+    let place = Place::postgres();
+    place.file("1_a.sql", "CREATE TABLE a (x int);");
+    place.deployed();
+    for _ in 0..30 {
+        place.deployed();
+    }
 }

@@ -39,6 +39,6 @@ pub use class::{CLASSES, Class};
 pub use evidence::EvidenceError;
 pub use failure::{Classify, Failure};
 pub use report::{Changed, Counts, Finding, Location, Report, Status, TargetFacts};
-pub use run::{Progress, Run, now, run, timestamp};
+pub use run::{Progress, Run, Voice, now, run, timestamp};
 pub use run_id::{actor, new_run_id, new_uuid, run_id};
 pub use tool::{Check, Tool, join};

@@ -131,6 +131,13 @@ impl Run {
         self.account(&line);
     }
 
+    /// What says the same from any thread.
+    pub fn voice(&self) -> Voice {
+        Voice {
+            log: self.log.clone(),
+        }
+    }
+
     /// From now on nothing can end in a class that claims the target is as it was: a panic or an
     /// error after this is `partial`.
     pub fn change_began(&self) {
@@ -176,6 +183,34 @@ impl Run {
                 self.tool.name,
                 console::plain(&path)
             ));
+        }
+    }
+}
+
+/// Says what is being done from wherever it is heard: a thread, a callback of a driver.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    log: Option<Log>,
+}
+
+impl Voice {
+    /// Says on stderr alone, and no more than so many characters.
+    pub fn show(&self, text: &str, characters: usize) {
+        // Secrets are taken out of the whole: half of one would pass.
+        let mut line = console::plain(text);
+        if let Some((end, _)) = line.char_indices().nth(characters) {
+            line.truncate(end);
+            line.push('…');
+        }
+        line.push('\n');
+        write_stderr(&line);
+    }
+
+    /// Enters in the log alone, if there is one.
+    pub fn log(&self, text: &str) {
+        if let Some(log) = &self.log {
+            // That the log can't be written, the run says itself.
+            let _ = log.write(&format!("{}\n", console::plain(text)));
         }
     }
 }

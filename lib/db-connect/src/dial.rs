@@ -18,7 +18,7 @@ use crate::cancel::{CancelHandle, Way};
 use crate::connector::{Connector, Encryption, Tls};
 use crate::link::{Link, Route};
 use crate::watch::Shared;
-use crate::{ConnectError, route, trust};
+use crate::{ConnectError, ServerError, route, trust};
 
 /// How long connecting may take where neither options nor target say: a serverless database wakes
 /// up in that time.
@@ -272,6 +272,8 @@ impl Dialing {
                 }
             },
         }
+        let heard = Arc::clone(&shared);
+        config.notice_callback(move |said| heard.heard(&ServerError::from(&said)));
         let failed = |error| attempt.failed(error);
         let mut client = config.connect(connector.clone()).map_err(failed)?;
         let said = route::ask(&mut client).map_err(failed)?;

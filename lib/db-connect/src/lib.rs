@@ -30,3 +30,4 @@ pub use installed::{major_of, program_folders, version_said};
 pub use link::{Link, Route, TlsFacts};
 pub use server_error::ServerError;
 pub use statement::{StatementError, class_of, is_unreachable};
+pub use watch::Ear;

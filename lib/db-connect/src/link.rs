@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::CancelHandle;
-use crate::watch::Shared;
+use crate::watch::{Ear, Shared};
 
 /// A connection that is logged in.
 pub struct Link {
@@ -64,6 +64,12 @@ impl Link {
     /// call tells which statement failed.
     pub fn statements_completed(&self) -> u64 {
         self.shared.statements_completed()
+    }
+
+    /// Hands what the server says beside its answers to `ear`, as it comes, on the thread that awaits an
+    /// answer; what came before is gone.
+    pub fn hear(&self, ear: Option<Ear>) {
+        self.shared.set_ear(ear);
     }
 
     /// Sets how long the server may be silent while an answer of its is awaited; from the next

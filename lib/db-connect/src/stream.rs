@@ -3,9 +3,11 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 use tokio_postgres::tls::ChannelBinding;
 use tokio_rustls::client::TlsStream;
 
@@ -32,6 +34,8 @@ pub(crate) struct Stream {
     completions: Completions,
     /// How the bytes ended, held back for one round.
     end: Option<io::Result<()>>,
+    /// Set once our side is closed: how long the server's is waited for.
+    farewell: Option<Pin<Box<Sleep>>>,
     shared: Arc<Shared>,
 }
 
@@ -45,6 +49,7 @@ impl Stream {
             startup: Some(Startup::default()),
             completions: Completions::default(),
             end: None,
+            farewell: None,
             shared,
         }
     }
@@ -117,12 +122,35 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.layer {
-            Layer::Plain(raw) => Pin::new(raw).poll_shutdown(cx),
-            Layer::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        let this = &mut *self;
+        if this.farewell.is_none() {
+            ready!(match &mut this.layer {
+                Layer::Plain(raw) => Pin::new(raw).poll_shutdown(cx),
+                Layer::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            })?;
+        }
+        let farewell = this
+            .farewell
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(FAREWELL_MAX)));
+        loop {
+            let mut bytes = [0; 256];
+            let mut rest = ReadBuf::new(&mut bytes);
+            let polled = match &mut this.layer {
+                Layer::Plain(raw) => Pin::new(raw).poll_read(cx, &mut rest),
+                Layer::Tls(tls) => Pin::new(tls).poll_read(cx, &mut rest),
+            };
+            match polled {
+                Poll::Ready(Ok(())) if !rest.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return farewell.as_mut().poll(cx).map(Ok),
+            }
         }
     }
 }
+
+/// How long the end of a session waits for the server to close its side. It does so when its process
+/// has let go of everything: a lock that outlived us would keep out whoever comes next.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
 impl tokio_postgres::tls::TlsStream for Stream {
     fn channel_binding(&self) -> ChannelBinding {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use crate::TlsFacts;
+use crate::{ServerError, TlsFacts};
 
 /// What a stream and the [`Link`](crate::Link) over it both know.
 pub(crate) struct Shared {
@@ -20,7 +20,11 @@ pub(crate) struct Shared {
     /// Likewise.
     request_limit_ms: AtomicU64,
     completed: AtomicU64,
+    ear: Mutex<Option<Ear>>,
 }
+
+/// Hears what the server says beside its answers: notices and warnings.
+pub type Ear = Arc<dyn Fn(&ServerError) + Send + Sync>;
 
 #[derive(Clone, Default)]
 pub(crate) struct Facts {
@@ -41,7 +45,19 @@ impl Shared {
             answer_timeout_ms: AtomicU64::new(0),
             request_limit_ms: AtomicU64::new(0),
             completed: AtomicU64::new(0),
+            ear: Mutex::new(None),
         })
+    }
+
+    pub(crate) fn set_ear(&self, ear: Option<Ear>) {
+        *self.ear.lock().unwrap_or_else(PoisonError::into_inner) = ear;
+    }
+
+    pub(crate) fn heard(&self, said: &ServerError) {
+        let ear = self.ear.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ear) = ear.as_ref() {
+            ear(said);
+        }
     }
 
     pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {

@@ -58,7 +58,8 @@ pub struct PostgresFacts {
     pub time_zone: String,
 }
 
-/// Asked before anything is pinned, so that it is the role's own settings.
+/// Asked before anything is pinned, so that it is the role's own settings: its `search_path` may lead
+/// to other operators than the catalog's.
 const FACTS: &str = "SELECT \
     pg_catalog.current_setting('server_version'), \
     pg_catalog.current_setting('server_version_num'), \
@@ -71,7 +72,8 @@ const FACTS: &str = "SELECT \
     d.oid, \
     pg_catalog.pg_encoding_to_char(d.encoding), \
     pg_catalog.current_setting('TimeZone') \
-    FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database(); \
+    FROM pg_catalog.pg_database d \
+    WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database(); \
     SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))";
 
 /// What shapes the texts that the server prints. `jit` costs a query of the catalog more than the

@@ -57,6 +57,14 @@ pub enum Error {
         /// What was to be done.
         act: &'static str,
     },
+    /// What was written was rolled back, because mark or own tables are not what was judged.
+    #[error("cannot {act}: {what}")]
+    Disturbed {
+        /// What was to be done.
+        act: &'static str,
+        /// What is so.
+        what: String,
+    },
     /// The connection was lost in a COMMIT, and what was left shows that nothing was committed.
     #[error("cannot {act}: the connection was lost in COMMIT, and it was not committed")]
     NotCommitted {
@@ -134,6 +142,7 @@ impl Classify for Error {
             Error::Unfit { .. }
             | Error::Stopped { .. }
             | Error::Forbidden { .. }
+            | Error::Disturbed { .. }
             | Error::NotCommitted { .. } => Class::Fail,
             Error::CommitLost { .. } | Error::MarkMoved { .. } => Class::Partial,
             Error::Locked { .. } | Error::InUse { .. } | Error::MarkChanged => Class::Busy,
@@ -155,6 +164,10 @@ impl Classify for Error {
             Error::MarkChanged => Some("run verify-guards to see whose the database is now".into()),
             Error::MarkMoved { .. } => Some(
                 "run verify-guards, and find out what changes the mark before anything else is done"
+                    .into(),
+            ),
+            Error::Disturbed { .. } => Some(
+                "find out what writes to the schema lockstep, and drop it; verify-guards names what hangs on its tables"
                     .into(),
             ),
             Error::NotCommitted { .. } => Some("run it again once the connection holds".into()),
@@ -303,6 +316,8 @@ impl<E: Classify> From<E> for Cause {
 pub enum ApplyError {
     /// The engine rolled it back; the database is as it was before this migration.
     Undone(Cause),
+    /// The engine rolled it back, and yet mark or ledger are not what they were before it.
+    Disturbed(Cause),
     /// It ran outside a transaction and did not finish; its ledger row says `started`.
     Dirty(Cause),
     /// Whether it was committed can't be told from here.

@@ -1,5 +1,6 @@
 //! What can be done to a database, whichever engine it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run};
@@ -60,7 +61,7 @@ impl Options {
 }
 
 /// The mark that is to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMark {
     /// The environment's name.
     pub environment: String,
@@ -68,6 +69,17 @@ pub struct NewMark {
     pub protected: bool,
     /// The target's new identity.
     pub uuid: String,
+}
+
+impl NewMark {
+    /// What a mark says of whose the database is.
+    pub(crate) fn of(mark: &Mark) -> NewMark {
+        NewMark {
+            environment: mark.environment.clone(),
+            protected: mark.protected,
+            uuid: mark.uuid.clone(),
+        }
+    }
 }
 
 /// One row of the ledger that is to be written without running anything.
@@ -96,6 +108,9 @@ pub struct Applied {
     /// From its BEGIN to the end of its COMMIT; the attempts that timed out are not in it.
     pub duration_ms: i64,
 }
+
+/// Hears one message of the engine.
+pub type Ear = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A session that changes a database.
 pub trait Writer {
@@ -144,6 +159,10 @@ pub trait Writer {
     /// Tells which migrations will be applied, in their order: what the schema lacks after one of
     /// them may be what a later one brings.
     fn expect(&mut self, _migrations: &[&Migration]) {}
+
+    /// Hands what the engine says beside its answers while migrations run, such as a server's notices
+    /// and warnings, to `ear`, as it comes. An engine that says nothing has no use for it.
+    fn hear(&mut self, _ear: Ear) {}
 
     /// Applies one migration together with its ledger row. `ledger` is what the ledger has to be at
     /// that moment: another last row stops the migration before it begins, and any other difference
@@ -227,7 +246,8 @@ pub const SCHEMA_RECORDED: Check = Check {
 };
 
 /// Reads the schema and records it for a state of the ledger. That it could not be recorded is a
-/// warning: what the run changed stands. Whether the record was changed.
+/// warning: what the run changed stands. Where mark or own tables are not what was judged, the run is
+/// partial. Whether the record was changed.
 pub fn record_schema(
     writer: &mut dyn Writer,
     scope: &Scope,
@@ -249,14 +269,17 @@ pub fn record_schema(
             Changed::Yes
         }
         // What stands under a mark that was changed meanwhile is no pass.
-        Err(error @ Error::MarkMoved { .. }) => {
+        Err(error @ (Error::Disturbed { .. } | Error::MarkMoved { .. })) => {
             let failure = Failure::from(error);
             let finding = report.broken(&SCHEMA_RECORDED, "", failure.line());
             if let Some(remedy) = &failure.remedy {
                 finding.remedy(remedy);
             }
-            report.stopped_by(failure);
-            Changed::Unknown
+            report.stopped_by(Failure {
+                class: Class::Partial,
+                ..failure
+            });
+            Changed::No
         }
         Err(error) => not_recorded(error, report),
     }

@@ -2,13 +2,19 @@
 
 mod checks;
 
+use std::collections::BTreeMap;
+
 use contract::{Class, Classify, Report};
 use migrations::{Dialect, Layout, Migration, Problem, Set, Severity, State};
-use records::{LEDGER_DEFAULT, LedgerName, LedgerNameError, Survey};
+use records::{LEDGER_DEFAULT, LedgerName, LedgerNameError, Setting, Survey};
 use serde_json::{Value, json};
 use settings::{Settings, Target};
 
 pub use checks::{ADOPTED, CHECKS, FOLDER_FILLED, ONE_TOOL, RUNNABLE};
+
+/// The fact that names the settings under which the files run, those that a server has without
+/// anybody's doing left out.
+pub const SETTINGS: &str = "settings";
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -49,12 +55,14 @@ pub struct Plan {
     pub state: State,
     /// Names the state of the ledger.
     pub ledger_state: String,
-    /// Names target, ledger state, pending files and the schema that they run in.
+    /// Names target, ledger state, pending files, and the schema and settings that they run under.
     pub hash: String,
     /// The target's identity.
     pub identity: String,
     /// PostgreSQL: the `search_path` in which the files run.
     pub search_path: Option<String>,
+    /// PostgreSQL: the settings under which the files run, as far as they change what a file means.
+    pub settings: Vec<Setting>,
     /// The ledger, which no file may touch.
     pub ledger: LedgerName,
 }
@@ -109,6 +117,7 @@ pub fn make(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Pl
     let extra: Vec<(&str, &str)> = search_path
         .iter()
         .map(|path| ("search_path", path.as_str()))
+        .chain(survey.settings.iter().map(named))
         .collect();
     let hash = migrations::plan_hash(&identity, &ledger_state, &pending, &extra);
     Ok(Plan {
@@ -118,6 +127,7 @@ pub fn make(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Pl
         hash,
         identity,
         search_path,
+        settings: survey.settings.clone(),
         ledger: ledger_name(settings)?,
     })
 }
@@ -126,6 +136,10 @@ pub fn make(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Pl
 pub fn files(count: usize, one: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {one}{ending}")
+}
+
+fn named(setting: &Setting) -> (&str, &str) {
+    (&setting.name, &setting.value)
 }
 
 impl Plan {
@@ -293,6 +307,29 @@ impl Plan {
         if let Some(path) = &self.search_path {
             report.fact("search_path", path);
         }
+        let set: BTreeMap<&str, &str> = self
+            .settings
+            .iter()
+            .filter(|setting| !setting.is_default)
+            .map(named)
+            .collect();
+        if !set.is_empty() {
+            report.fact(SETTINGS, json!(set));
+        }
+    }
+
+    /// What of [`SETTINGS`], as another run's result states it, was another value than here, in words.
+    pub fn settings_other_than(&self, stated: &Value) -> Vec<String> {
+        let differs = |setting: &Setting| {
+            let was = stated[&setting.name].as_str();
+            let same = match was {
+                Some(was) => was == setting.value,
+                None => setting.is_default,
+            };
+            let was = was.unwrap_or("the server's default");
+            (!same).then(|| format!("{} was {was}, is {}", setting.name, setting.value))
+        };
+        self.settings.iter().filter_map(differs).collect()
     }
 
     /// The pending files, as results state them.

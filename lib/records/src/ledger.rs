@@ -177,7 +177,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         let rows = self
             .client
             .query_typed(
-                &format!("SELECT {COLUMNS} FROM {table} ORDER BY position"),
+                &format!("SELECT {COLUMNS} FROM ONLY {table} ORDER BY position"),
                 &[],
             )
             .map_err(server(LEDGER))?;
@@ -211,7 +211,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         let rows = self
             .client
             .query_typed(
-                &format!("SELECT ledger_state FROM {table} WHERE id = 1"),
+                &format!("SELECT ledger_state FROM ONLY {table} WHERE id = 1"),
                 &[],
             )
             .map_err(server(SCHEMA))?;
@@ -231,7 +231,10 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         self.ledger_format()?;
         let rows = self
             .client
-            .query_typed(&format!("SELECT {RECORDED} FROM {table} WHERE id = 1"), &[])
+            .query_typed(
+                &format!("SELECT {RECORDED} FROM ONLY {table} WHERE id = 1"),
+                &[],
+            )
             .map_err(server(SCHEMA))?;
         Ok(rows.first().map(|row| RecordedSchema {
             document: row.get(0),

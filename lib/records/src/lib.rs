@@ -4,6 +4,7 @@
 //! answer; any other failure is an error, never "nothing there".
 
 mod accepted;
+mod attached;
 mod foreign;
 mod format;
 mod ledger;
@@ -16,6 +17,7 @@ mod survey;
 mod tables;
 
 pub use accepted::Accepted;
+pub use attached::own_tables_state;
 pub use foreign::ForeignLedger;
 pub use format::{LEDGER_FORMAT, MARK_FORMAT, Outdated, Own};
 pub use ledger::RecordedSchema;
@@ -26,7 +28,7 @@ pub use own::{
 };
 pub use place::Place;
 pub use standing::OtherName;
-pub use survey::Survey;
+pub use survey::{Setting, Survey};
 pub use tables::{LEDGER_DEFAULT, LEDGER_TABLES, LedgerName, LedgerNameError, OWN_POSTGRES};
 
 use std::cell::OnceCell;
@@ -92,17 +94,15 @@ impl Error {
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {
-            Error::Postgres { source, .. } if source.is_closed() => Class::Unavailable,
             Error::Sqlite { source, .. }
                 if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
             {
                 Class::Busy
             }
-            Error::Postgres { source, .. }
-                if source.code() == Some(&postgres::error::SqlState::LOCK_NOT_AVAILABLE) =>
-            {
-                Class::Busy
-            }
+            Error::Postgres { source, .. } => match db_connect::class_of(source) {
+                class @ (Class::Unavailable | Class::Busy) => class,
+                _ => Class::Error,
+            },
             _ => Class::Error,
         }
     }
@@ -126,6 +126,9 @@ impl Classify for Error {
                 if source.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) =>
             {
                 Some("look at the table by hand; somebody else made it".into())
+            }
+            _ if self.class() == Class::Unavailable => {
+                Some("see whether the server is up, and try again".into())
             }
             _ if self.is_forbidden() => {
                 Some("grant the role USAGE on the schema and SELECT on its tables".into())

@@ -119,7 +119,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         }
         // By names, so that one query reads every format, and says which one it is of a newer one.
         let sql = format!(
-            "SELECT pg_catalog.to_jsonb(m)::pg_catalog.text FROM {MARK_POSTGRES} m WHERE id = 1"
+            "SELECT pg_catalog.to_jsonb(m)::pg_catalog.text FROM ONLY {MARK_POSTGRES} m WHERE id = 1"
         );
         let rows = self.client.query_typed(&sql, &[]).map_err(server(WHAT))?;
         let Some(row) = rows.first() else {

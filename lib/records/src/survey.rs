@@ -14,6 +14,8 @@ use crate::{
 /// Tables that a message names before it says "and more".
 const TABLES_NAMED_MAX: u32 = 4;
 
+const SEARCH_PATH: &str = "search_path";
+
 /// What a database is, as far as an action has to know before it begins.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
@@ -40,6 +42,19 @@ pub struct Survey {
     /// PostgreSQL: the role's own `search_path`, in which files run, with its own schema in the
     /// place of `$user` where it has one.
     pub search_path: Option<String>,
+    /// PostgreSQL: the session's own values of the settings that a file may mean to run under.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting of PostgreSQL, as role, database and connection have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// Its value, as the server prints it.
+    pub value: String,
+    /// Whether a server has this value where nothing sets another.
+    pub is_default: bool,
 }
 
 impl Survey {
@@ -158,6 +173,7 @@ impl SqliteRecords<'_> {
             foreign: self.foreign_ledgers()?,
             intruders: self.intruders()?,
             search_path: None,
+            settings: Vec::new(),
         })
     }
 }
@@ -169,23 +185,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
     ///
     /// When one of the records can't be read.
     pub fn survey(&mut self, target: &PostgresTarget, answered: &str) -> Result<Survey, Error> {
-        const WHAT: &str = "the session's search_path";
-        // Not the current setting: a session that only reads has set its own. `$user` leads
-        // somewhere only where the role has a schema of its name; then two roles with one setting
-        // run a file in two schemas. Of our own schemas deploy-db takes it out.
-        let own = [LEDGER_DEFAULT, self.ledger.as_str()];
-        let rows = self
-            .client
-            .query_typed(
-                "SELECT CASE WHEN n.nspname IS NULL THEN s.reset_val ELSE pg_catalog.replace(\
-                    s.reset_val, '\"$user\"', pg_catalog.quote_ident(n.nspname)) END \
-                 FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_namespace n \
-                    ON n.nspname OPERATOR(pg_catalog.=) current_user \
-                    AND NOT (n.nspname OPERATOR(pg_catalog.=) ANY ($1)) \
-                 WHERE s.name = 'search_path'",
-                &[(&own.as_slice(), Type::NAME_ARRAY)],
-            )
-            .map_err(server(WHAT))?;
+        let (search_path, settings) = self.settings()?;
         let tables = self.tables(TABLES_NAMED_MAX)?;
         let recorded = match tables.is_empty() {
             true => self.recorded_schema()?,
@@ -194,7 +194,8 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         let ledger = self.ledger()?;
         Ok(Survey {
             tables_recorded: recorded.as_ref().and_then(tables_of),
-            search_path: rows.first().map(|row| row.get(0)),
+            search_path,
+            settings,
             mark: self.mark()?,
             place: self.place(target, answered)?,
             tables,
@@ -205,7 +206,64 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
             ledger,
             recorded_state: self.recorded_state()?,
             foreign: self.foreign_ledgers()?,
-            intruders: Vec::new(),
+            intruders: self.intruders()?,
         })
     }
+
+    /// The `search_path` that files run in, and the settings that are recorded. Not the current values:
+    /// a session that only reads has set its own.
+    fn settings(&mut self) -> Result<(Option<String>, Vec<Setting>), Error> {
+        // `$user` leads somewhere only where the role has a schema of its name; then two roles with one
+        // setting run a file in two schemas. Of our own schemas deploy-db takes it out. The settings of
+        // PL/pgSQL are listed once it is loaded, and have a value before that where one is set.
+        let own = [LEDGER_DEFAULT, self.ledger.as_str()];
+        let rows = self
+            .client
+            .query_typed(
+                "SELECT r.name, CASE WHEN r.name OPERATOR(pg_catalog.=) 'search_path' \
+                        AND n.nspname IS NOT NULL \
+                    THEN pg_catalog.replace(s.reset_val, '\"$user\"', \
+                        pg_catalog.quote_ident(n.nspname)) \
+                    ELSE coalesce(s.reset_val, nullif(pg_catalog.current_setting(r.name, true), '')) END, \
+                    coalesce(s.reset_val OPERATOR(pg_catalog.=) s.boot_val, false) \
+                 FROM pg_catalog.unnest($2) AS r(name) \
+                 LEFT JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) r.name \
+                 LEFT JOIN pg_catalog.pg_namespace n \
+                    ON n.nspname OPERATOR(pg_catalog.=) current_user \
+                    AND NOT (n.nspname OPERATOR(pg_catalog.=) ANY ($1))",
+                &[
+                    (&own.as_slice(), Type::NAME_ARRAY),
+                    (
+                        &[&[SEARCH_PATH], sql::RECORDED.as_slice()].concat(),
+                        Type::TEXT_ARRAY,
+                    ),
+                ],
+            )
+            .map_err(server("the session's settings"))?;
+        let mut search_path = None;
+        let mut settings = Vec::new();
+        for row in &rows {
+            let (name, value): (String, Option<String>) = (row.get(0), row.get(1));
+            match value {
+                value if name == SEARCH_PATH => search_path = value,
+                Some(value) if !is_as_unset(&name, &value) => settings.push(Setting {
+                    name,
+                    value,
+                    is_default: row.get(2),
+                }),
+                _ => {}
+            }
+        }
+        Ok((search_path, settings))
+    }
+}
+
+/// Whether the setting has the value that it has where PL/pgSQL is not loaded and nothing set one.
+fn is_as_unset(name: &str, value: &str) -> bool {
+    matches!(
+        (name, value),
+        ("plpgsql.check_asserts", "on")
+            | ("plpgsql.extra_errors", "none")
+            | ("plpgsql.variable_conflict", "error")
+    )
 }

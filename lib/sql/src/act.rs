@@ -72,6 +72,11 @@ pub(crate) enum What {
         parent: Name,
         child: Name,
     },
+    /// Gives a table something that acts with it unseen: a child, a foreign key, a policy, the right of
+    /// others to write.
+    Attach(Name),
+    /// The same for all tables of a schema, or for those to come.
+    AttachSchema(String),
     /// Keeps code for whoever calls it. Nothing of it runs now.
     CreateRoutine {
         name: Name,
@@ -266,7 +271,9 @@ impl What {
             | What::Touch(table)
             | What::CreateTrigger { table, .. } => vec![table],
             What::Adopt { parent, child } => vec![parent, child],
-            What::CreateSchema { .. }
+            What::Attach(_)
+            | What::AttachSchema(_)
+            | What::CreateSchema { .. }
             | What::DropSchema(_)
             | What::DropDatabase(_)
             | What::DropOwned(_)

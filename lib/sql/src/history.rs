@@ -212,6 +212,8 @@ impl History {
                 *self = History::new(self.names.dialect(), &nothing);
             }
             What::Touch(_)
+            | What::Attach(_)
+            | What::AttachSchema(_)
             | What::CreateRoutine { .. }
             | What::CreateTrigger { .. }
             | What::Call(_)

@@ -21,6 +21,7 @@ mod postgres;
 mod rebuild;
 mod rules;
 mod script;
+mod server_settings;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use names::names;
 pub use rebuild::Cause;
 pub use rules::{Pending, RULES, Rule, Violation, allowable, violations};
 pub use script::{Kind, Script, Statement, SyntaxError, parse};
+pub use server_settings::{PINNED, RECORDED, Treatment, treatment};
 
 /// What a file allows itself so that it may sort before one that is already applied. No rule on SQL:
 /// the ledger comparison asks for it.

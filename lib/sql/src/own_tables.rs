@@ -30,7 +30,8 @@ impl<'a> OwnTables<'a> {
         let within = |body: &[Act]| body.iter().any(|act| self.is_touched(&act.what));
         match what {
             What::CreateSchema { schema, .. } => schema == LOCKSTEP,
-            What::DropSchema(schema) => self.is_schema(schema),
+            What::DropSchema(schema) | What::AttachSchema(schema) => self.is_schema(schema),
+            What::Attach(table) => self.is_one(table),
             What::RenameSchema { from, to } => self.is_schema(from) || self.is_schema(to),
             What::CreateRoutine { body, .. } => within(body),
             What::CreateTrigger { table, body } => self.is_one(table) || within(body),

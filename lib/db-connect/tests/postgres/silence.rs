@@ -148,3 +148,38 @@ fn an_answer_without_end_is_given_up() {
         );
     });
 }
+
+#[test]
+fn a_session_is_over_when_its_link_is_dropped() {
+    both_ways(|text| {
+        let mut link = dial_within(text, Duration::from_secs(15)).unwrap();
+        // A session that has much to clear away keeps its locks meanwhile.
+        let many: Vec<String> = (0..400)
+            .map(|number| format!("CREATE TEMP TABLE t{number} (x int)"))
+            .collect();
+        let pid = link.backend_pid.unwrap();
+        link.client.batch_execute(&many.join("; ")).unwrap();
+        link.client
+            .batch_execute(&format!("SELECT pg_advisory_lock({pid})"))
+            .unwrap();
+        let mut other = Server::shared().connect("postgres");
+        drop(link);
+        let rows = other
+            .query(&format!("SELECT pg_try_advisory_lock({pid}), pid FROM pg_stat_activity WHERE pid = {pid}"), &[])
+            .unwrap();
+        assert!(rows.is_empty(), "{rows:?}");
+        let free = other.query_one(&format!("SELECT pg_try_advisory_lock({pid})"), &[]);
+        assert!(free.unwrap().get::<_, bool>(0));
+    });
+}
+
+#[test]
+fn a_server_that_never_closes_is_not_waited_for() {
+    let link = dial_within(&Server::shared().url("postgres"), Duration::from_secs(15)).unwrap();
+    let pid = link.backend_pid.unwrap();
+    stop(&link, Signal::STOP);
+    // It would not come back if it waited for the process that stands still.
+    drop(link);
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, Signal::CONT).unwrap();
+}

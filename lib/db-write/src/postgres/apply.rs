@@ -13,7 +13,7 @@ use records::PostgresRecords;
 use sql::Dialect;
 
 use super::conditions::{Condition, Conditions};
-use super::outcome::cause;
+use super::outcome::{cause, deferred};
 use super::rows::{self, NewRow};
 use super::watcher::Watcher;
 use super::{PostgresWriter, tables};
@@ -85,17 +85,19 @@ impl PostgresWriter {
         let began = Instant::now();
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
-        let work = self
-            .begin(ledger)
-            .and_then(|id| self.work(migration, id, ledger, began));
+        let began_at = self.begin(ledger, Next::File);
+        let ran = began_at.is_ok();
+        let work = began_at.and_then(|id| self.work(migration, id, ledger, began));
         let row = match work {
             Ok(row) => row,
             Err(cause) => {
                 drop(cancellable);
-                return Err(self.roll_back(&migration.version, cause, say));
+                let before = ran.then_some(ledger);
+                return Err(self.roll_back(&migration.version, before, cause, say));
             }
         };
-        let row = self.commit(&migration.version, say)?.unwrap_or(row);
+        let committed = self.commit(&migration.version, Some(ledger), say)?;
+        let row = committed.unwrap_or(row);
         self.tables_are_there();
         Ok(Applied {
             row,
@@ -104,8 +106,9 @@ impl PostgresWriter {
     }
 
     /// Begins the transaction, under the lock and after the row that was planned for, and with the
-    /// ledger's tables there. Returns the transaction's id.
-    pub(super) fn begin(&mut self, ledger: &[LedgerRow]) -> Result<i64, Cause> {
+    /// ledger's tables there, and makes the session ready for what comes next. Returns the
+    /// transaction's id.
+    pub(super) fn begin(&mut self, ledger: &[LedgerRow], then: Next) -> Result<i64, Cause> {
         let Some(key) = self.lock_key else {
             return Err(Cause::new(
                 Class::Fail,
@@ -113,11 +116,13 @@ impl PostgresWriter {
             )
             .remedy("run the deployment again; it goes on where it ended"));
         };
-        if !self.ledger_there {
+        let mut begin = "BEGIN; ";
+        if !self.ledger_there || !self.standing.is_known() {
             self.client_batch("begin the transaction", "BEGIN")?;
-            self.make_tables()?;
+            let made = !self.ledger_there && self.make_tables()?;
+            self.begin_standing(made)?;
+            begin = "";
         }
-        let begin = if self.ledger_there { "BEGIN; " } else { "" };
         // The lock counts how often it was taken. Once more is what can be asked in a moment on a
         // busy server, whose pg_locks stops all others while it is put together, and it leaves the
         // lock held also where a file let go of it. The ledger is read after that, in a statement
@@ -125,8 +130,12 @@ impl PostgresWriter {
         // missed is in the way of ours by its position.
         let sql = format!(
             "{begin}SELECT pg_catalog.txid_current(), pg_catalog.pg_try_advisory_lock({key}); \
-             SELECT position, version, sha256, state FROM {} ORDER BY position DESC LIMIT 1",
+             SELECT position, version, sha256, state FROM ONLY {} ORDER BY position DESC LIMIT 1{}",
             self.options.ledger.postgres_table("migrations"),
+            match then {
+                Next::File => format!("; {}", self.path_of_files),
+                Next::Row => String::new(),
+            }
         );
         let messages = self
             .link
@@ -148,7 +157,9 @@ impl PostgresWriter {
             )
             .remedy(LOCK_REMEDY));
         }
-        if rows.next().and_then(last_row) == ledger.last().map(LastRow::of) {
+        // What sets the path may be a row of its own, of one column.
+        let last = rows.next().and_then(last_row);
+        if last == ledger.last().map(LastRow::of) {
             Ok(id)
         } else {
             Err(ledger_moved())
@@ -165,7 +176,7 @@ impl PostgresWriter {
     ) -> Result<LedgerRow, Cause> {
         let reach = Reach::of(migration);
         if reach.prepared {
-            self.row_insert.forget();
+            self.forget_prepared();
         }
         let before = self.link.statements_completed();
         if let Err(error) = self.link.client.batch_execute(&migration.up) {
@@ -178,13 +189,18 @@ impl PostgresWriter {
         // as new inside the transaction: the row below needs the session's own role, and the next
         // file a session without this one's leftovers.
         let reset = format!("SET CONSTRAINTS ALL IMMEDIATE; {}; {PREPARED}", self.reset);
-        let messages = self
-            .link
-            .client
-            .simple_query(&reset)
-            .map_err(|error| self.stopped_or("end the file", error))?;
-        if !self.row_insert.is_all_of(&messages) {
-            self.row_insert.forget();
+        let before = self.link.statements_completed();
+        let ended = self.link.client.simple_query(&reset);
+        let messages = ended.map_err(|error| {
+            let first = self.link.statements_completed() == before;
+            let cause = self.stopped_or("end the file", error);
+            match first && !self.options.stop.asked() {
+                true => deferred(cause),
+                false => cause,
+            }
+        })?;
+        if !self.is_all_prepared(&messages) {
+            self.forget_prepared();
             self.client_batch("end the file", DEALLOCATE)?;
         }
         let applied_at = contract::now();
@@ -197,13 +213,13 @@ impl PostgresWriter {
             duration_ms,
             because: None,
         };
-        let mut conditions = Conditions::default()
-            .in_transaction(id)
-            .under_mark(self.judged.as_ref());
+        let mut conditions = Conditions::default().in_transaction(id);
         if reach.ledger {
             conditions = conditions.after_rows(ledger);
         }
         self.write_row(migration, &new, &conditions)?;
+        // Behind the row: whatever the row itself has set off, it has done.
+        self.check_standing()?;
         Ok(row_of(
             migration,
             &self.options,
@@ -268,16 +284,16 @@ impl PostgresWriter {
     }
 
     /// Makes Lockstep's own tables where they are not there yet, in the transaction of the first
-    /// migration.
-    fn make_tables(&mut self) -> Result<(), Cause> {
+    /// migration; whether one was made or upgraded.
+    fn make_tables(&mut self) -> Result<bool, Cause> {
         let (client, ledger) = (&mut self.link.client, &self.options.ledger);
-        let made = tables::make_ledger(client, ledger)
-            .and_then(|()| tables::upgrade(client, ledger, &self.outdated));
-        if let Err(error) = made {
-            return Err(self.not_made("make the ledger's tables", error));
-        }
+        let made = tables::make_ledger(client, ledger).and_then(|made| {
+            tables::upgrade(client, ledger, &self.outdated)?;
+            Ok(made || !self.outdated.is_empty())
+        });
+        let made = made.map_err(|error| self.not_made("make the ledger's tables", error))?;
         let Some(mark) = self.mark_with_first.clone() else {
-            return Ok(());
+            return Ok(made);
         };
         let target = self.target.clone();
         let place = PostgresRecords::new(&mut self.link.client, &self.options.ledger)
@@ -285,9 +301,9 @@ impl PostgresWriter {
             .map_err(Cause::from)?;
         let client = &mut self.link.client;
         let made = tables::make_mark(client)
-            .and_then(|()| rows::write_mark(client, &self.options, &place, &mark, None));
+            .and_then(|_| rows::write_mark(client, &self.options, &place, &mark, None));
         match made {
-            Ok(true) => Ok(()),
+            Ok(true) => Ok(true),
             Ok(false) => Err(Error::MarkChanged.into()),
             Err(error) => Err(self.not_made("mark the database", error)),
         }
@@ -349,6 +365,15 @@ impl PostgresWriter {
         }
         cause
     }
+}
+
+/// What a transaction that was begun is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A file, in the path that it runs in.
+    File,
+    /// A row of the ledger alone.
+    Row,
 }
 
 /// What a file may reach beside what its statements name, which the parser has seen.

@@ -12,13 +12,25 @@ use postgres::SimpleQueryMessage;
 use sql::Dialect;
 
 use super::PostgresWriter;
-use super::apply::DEALLOCATE;
+use super::apply::{DEALLOCATE, Next};
 use super::conditions::Conditions;
 use super::outcome::{cause, is_lost};
 use super::rows::{self, NewRow};
 use crate::error::stopped;
 use crate::writer::{millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause};
+
+/// What makes the server read a text as the parser did. Whether triggers fire is the file's own matter
+/// from statement to statement, as it is within a transaction.
+fn pins() -> String {
+    let read = sql::PINNED
+        .into_iter()
+        .filter(|(name, _)| *name != "session_replication_role");
+    let sets: Vec<String> = read
+        .map(|(name, value)| format!("SET {name} = {value}"))
+        .collect();
+    sets.join("; ")
+}
 
 impl PostgresWriter {
     pub(super) fn apply_by_statement(
@@ -31,7 +43,7 @@ impl PostgresWriter {
         let applied_at = contract::now();
         let position = next_position(ledger);
         self.note_start(migration, ledger, &applied_at, say)?;
-        self.row_insert.forget();
+        self.forget_prepared();
         let before = self.invalid_indexes().map_err(ApplyError::Dirty)?;
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
@@ -58,6 +70,11 @@ impl PostgresWriter {
                 return Err(ApplyError::Dirty(cause));
             }
         }
+        // Nothing that hangs on the ledger may run with the end of its row, which is a commit.
+        self.check_standing().map_err(|mut cause| {
+            cause.message = format!("every statement ran, but {}", cause.message);
+            ApplyError::Dirty(cause)
+        })?;
         let duration_ms = millis(began);
         let row = row_of(migration, &self.options, position, applied_at, duration_ms);
         self.note_end(ledger, &row, say)
@@ -75,7 +92,7 @@ impl PostgresWriter {
     ) -> Result<(), ApplyError> {
         let stop = self.options.stop.clone();
         let cancellable = stop.cancellable();
-        let noted = self.begin(ledger).and_then(|id| {
+        let noted = self.begin(ledger, Next::Row).and_then(|id| {
             let new = NewRow {
                 position: next_position(ledger),
                 state: RowState::Started,
@@ -83,17 +100,15 @@ impl PostgresWriter {
                 duration_ms: 0,
                 because: None,
             };
-            let conditions = Conditions::default()
-                .in_transaction(id)
-                .under_mark(self.judged.as_ref())
-                .after_rows(ledger);
-            self.write_row(migration, &new, &conditions)
+            let conditions = Conditions::default().in_transaction(id).after_rows(ledger);
+            self.write_row(migration, &new, &conditions)?;
+            self.check_standing()
         });
         drop(cancellable);
         if let Err(cause) = noted {
-            return Err(self.roll_back(&migration.version, cause, say));
+            return Err(self.roll_back(&migration.version, None, cause, say));
         }
-        if self.commit(&migration.version, say)?.is_some() {
+        if self.commit(&migration.version, None, say)?.is_some() {
             return Err(ApplyError::Dirty(Cause::new(
                 Class::Unavailable,
                 "the connection was lost before its first statement, so nothing of it ran",
@@ -105,10 +120,17 @@ impl PostgresWriter {
 
     fn run_statements(&mut self, migration: &Migration) -> Result<(), Cause> {
         let script = sql::parse(Dialect::Postgres, &migration.up);
-        self.client_batch("prepare the session", "SET lock_timeout = 0")?;
-        for statement in &script.statements {
+        let prepare = format!("SET lock_timeout = 0; {}", self.path_of_files);
+        self.client_batch("prepare the session", &prepare)?;
+        let pins = pins();
+        for (at, statement) in script.statements.iter().enumerate() {
             if self.options.stop.asked() {
                 return Err(stopped());
+            }
+            // A statement before it may have changed by code how the server reads this one. It fails
+            // in a transaction that has failed, and then nothing is read but that transaction's end.
+            if at > 0 {
+                let _ = self.link.client.batch_execute(&pins);
             }
             let text = &migration.up[statement.range.clone()];
             if let Err(error) = self.link.client.batch_execute(text) {

@@ -78,7 +78,7 @@ impl Conditions {
         }
         if let Some(mark) = &self.mark {
             let sql = format!(
-                "EXISTS (SELECT 1 FROM \"lockstep\".\"environment\" m \
+                "EXISTS (SELECT 1 FROM ONLY \"lockstep\".\"environment\" m \
                  WHERE m.id OPERATOR(pg_catalog.=) 1 AND m.name OPERATOR(pg_catalog.=) {} \
                  AND m.protected OPERATOR(pg_catalog.=) {} AND m.uuid OPERATOR(pg_catalog.=) {})",
                 add(&mark.environment, Type::TEXT),
@@ -97,9 +97,9 @@ impl Conditions {
                     coalesce(pg_catalog.string_agg(pg_catalog.concat_ws(' ', l.position, \
                         l.version, l.name, l.sha256, l.sha256_tokens, l.state), \
                         pg_catalog.chr(10) ORDER BY l.position), ''), 'UTF8')), 'hex') \
-                 FROM (SELECT * FROM {table} ORDER BY position DESC LIMIT {LEDGER_ROWS_COMPARED}) l) \
+                 FROM (SELECT * FROM ONLY {table} ORDER BY position DESC LIMIT {LEDGER_ROWS_COMPARED}) l) \
                     OPERATOR(pg_catalog.=) {digest} \
-                 AND (SELECT pg_catalog.count(*) FROM {table}) OPERATOR(pg_catalog.=) {count}"
+                 AND (SELECT pg_catalog.count(*) FROM ONLY {table}) OPERATOR(pg_catalog.=) {count}"
             );
             conditions.push((Condition::Ledger, sql));
         }

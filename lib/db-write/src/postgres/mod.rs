@@ -7,9 +7,11 @@ mod lock;
 mod outcome;
 mod rows;
 mod session;
+mod standing;
 mod tables;
 mod watcher;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Class, Classify as _, Failure};
@@ -22,10 +24,13 @@ use settings::PostgresTarget;
 
 use crate::error::kept_out;
 use crate::writer::UPGRADE;
-use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
+use crate::{
+    Applied, ApplyError, Ear, Error, NewMark, NewSchema, Options, Resolution, Row, Writer,
+};
 use conditions::Conditions;
 use rows::{NewRow, RowInsert};
 use session::{Backend, Session};
+use standing::Standing;
 use watcher::Watcher;
 
 /// A session on a PostgreSQL server, and nothing in between.
@@ -36,7 +41,10 @@ pub(crate) struct PostgresWriter {
     backend: Backend,
     /// What makes the session as new.
     reset: String,
+    /// What gives it the path that files run in; every query of ours runs in the catalog's alone.
+    path_of_files: String,
     row_insert: RowInsert,
+    standing: Standing,
     /// The advisory lock that this session holds.
     lock_key: Option<i64>,
     mark_with_first: Option<NewMark>,
@@ -49,6 +57,7 @@ pub(crate) struct PostgresWriter {
     /// The session that was lost: what it did is final once it is gone.
     lost: Option<Backend>,
     watcher: Option<Watcher>,
+    ear: Option<db_connect::Ear>,
     /// What is left of [`Options::patience`].
     patience: Duration,
 }
@@ -63,7 +72,9 @@ impl PostgresWriter {
             link: session.link,
             backend: session.backend,
             reset: session.reset,
+            path_of_files: session.path_of_files,
             row_insert: RowInsert::default(),
+            standing: Standing::default(),
             lock_key: None,
             mark_with_first: None,
             judged: None,
@@ -71,6 +82,7 @@ impl PostgresWriter {
             outdated: Vec::new(),
             lost: None,
             watcher: None,
+            ear: None,
         })
     }
 
@@ -83,11 +95,14 @@ impl PostgresWriter {
         tables::grant(&self.options.ledger, &self.target.user, &self.outdated)
     }
 
-    /// Runs `work` in one transaction, which also upgrades what an earlier release wrote. Where the connection is lost in COMMIT, `is_there` looks
+    /// Runs `work` in one transaction, which also upgrades what an earlier release wrote, and after
+    /// which the database has to carry `mark` and nothing may hang on the tables that were written.
+    /// Where the connection is lost in COMMIT, `is_there` looks
     /// whether the database holds what was to be written, once the lost session is gone.
     fn in_transaction<T>(
         &mut self,
         act: &'static str,
+        mark: Option<&NewMark>,
         work: impl FnOnce(&mut postgres::Transaction<'_>, &Options) -> Result<T, postgres::Error>,
         is_there: impl FnOnce(
             &mut PostgresRecords<'_, postgres::Client>,
@@ -106,6 +121,8 @@ impl PostgresWriter {
         let done = tables::upgrade(&mut transaction, &self.options.ledger, &self.outdated)
             .and_then(|()| work(&mut transaction, &self.options))
             .map_err(failed)?;
+        let mut records = PostgresRecords::new(&mut transaction, &self.options.ledger);
+        standing::hold(&mut records, mark, act)?;
         let Err(error) = transaction.commit() else {
             self.outdated.clear();
             return Ok(done);
@@ -128,6 +145,17 @@ impl PostgresWriter {
             }),
         }
     }
+}
+
+/// All that a person has of a notice or a warning.
+fn in_words(said: &ServerError) -> String {
+    let mut text = format!("{}: {}", said.severity, said.message);
+    for (what, more) in [("detail", &said.detail), ("hint", &said.hint)] {
+        if let Some(more) = more {
+            text.push_str(&format!("; {what}: {more}"));
+        }
+    }
+    text
 }
 
 /// Whether this schema is the recorded one.
@@ -167,11 +195,7 @@ impl Writer for PostgresWriter {
             },
             _ => error.into(),
         })?;
-        self.judged = survey.mark.as_ref().map(|mark| NewMark {
-            environment: mark.environment.clone(),
-            protected: mark.protected,
-            uuid: mark.uuid.clone(),
-        });
+        self.judged = survey.mark.as_ref().map(NewMark::of);
         self.outdated = survey.outdated();
         Ok(survey)
     }
@@ -202,6 +226,7 @@ impl Writer for PostgresWriter {
         let place = self.records().place(&target, &answered)?;
         let written = self.in_transaction(
             "write the mark",
+            None,
             |transaction, options| {
                 tables::make_mark(transaction)?;
                 rows::write_mark(transaction, options, &place, mark, surveyed)
@@ -223,8 +248,10 @@ impl Writer for PostgresWriter {
     }
 
     fn upgrade(&mut self) -> Result<(), Error> {
+        let judged = self.judged.clone();
         self.in_transaction(
             UPGRADE,
+            judged.as_ref(),
             |_, _| Ok(()),
             |records| {
                 Ok(records.ledger_format()? == records::LEDGER_FORMAT
@@ -238,6 +265,12 @@ impl Writer for PostgresWriter {
     fn mark_with_first(&mut self, mark: NewMark) {
         self.judged = Some(mark.clone());
         self.mark_with_first = Some(mark);
+    }
+
+    fn hear(&mut self, ear: Ear) {
+        let ear: db_connect::Ear = Arc::new(move |said: &ServerError| ear(&in_words(said)));
+        self.link.hear(Some(Arc::clone(&ear)));
+        self.ear = Some(ear);
     }
 
     fn apply(
@@ -258,8 +291,10 @@ impl Writer for PostgresWriter {
 
     fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error> {
         let applied_at = contract::now();
+        let judged = self.judged.clone();
         let entered = self.in_transaction(
             "enter the rows",
+            judged.as_ref(),
             |transaction, options| {
                 tables::make_ledger(transaction, &options.ledger)?;
                 let last = rows::last_position(transaction, options)?;
@@ -292,8 +327,10 @@ impl Writer for PostgresWriter {
     }
 
     fn resolve(&mut self, version: &str, to: Resolution, because: &str) -> Result<(), Error> {
+        let judged = self.judged.clone();
         let changed = self.in_transaction(
             "end the dirty row",
+            judged.as_ref(),
             |transaction, options| rows::resolve(transaction, options, version, to, because),
             |records| {
                 let rows = records.ledger()?.unwrap_or_default();
@@ -320,8 +357,10 @@ impl Writer for PostgresWriter {
             self.recover(&mut |_| {})?;
             self.take_lock(Duration::ZERO, &mut |_| {})?;
         }
+        let judged = self.judged.clone();
         self.in_transaction(
             "record the schema",
+            judged.as_ref(),
             |transaction, options| rows::insert_schema(transaction, options, schema),
             |records| is_recorded(records, schema),
         )

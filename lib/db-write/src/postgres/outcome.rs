@@ -32,7 +32,7 @@ pub(super) fn cause(act: &str, error: postgres::Error) -> Cause {
     });
     let code = error.code().cloned();
     let mut cause = Cause::from(StatementError::new(act, error));
-    match code {
+    match &code {
         // The other side of a deadlock and of a serialization conflict has gone on meanwhile.
         Some(SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE) => {
             cause.class = Class::Busy;
@@ -56,6 +56,43 @@ pub(super) fn cause(act: &str, error: postgres::Error) -> Cause {
     if refused && matches!(cause.class, Class::Error | Class::Unavailable) {
         cause.class = Class::Fail;
     }
+    // The server could not, whatever it was asked.
+    if let Some(remedy) = code.as_ref().and_then(out_of_means) {
+        cause.class = Class::Error;
+        cause.remedy = Some(remedy.to_owned());
+    }
+    cause
+}
+
+/// What to do where the server lacks what it needs, or its files can't be read: that says nothing of
+/// the file.
+fn out_of_means(code: &SqlState) -> Option<&'static str> {
+    Some(match *code {
+        SqlState::DISK_FULL => "make room where the server keeps its data, then deploy again",
+        SqlState::OUT_OF_MEMORY | SqlState::INSUFFICIENT_RESOURCES => {
+            "give the server more memory, or deploy when it is less busy"
+        }
+        SqlState::IO_ERROR
+        | SqlState::UNDEFINED_FILE
+        | SqlState::SYSTEM_ERROR
+        | SqlState::DATA_CORRUPTED
+        | SqlState::INDEX_CORRUPTED => {
+            "read the server's log: its storage is at fault; look at that before anything else is run"
+        }
+        _ => return None,
+    })
+}
+
+/// The cause of a deferred constraint or trigger that is checked at the end, when every statement has
+/// run: what it refuses are the rows that the file leaves.
+pub(super) fn deferred(mut cause: Cause) -> Cause {
+    if cause.class == Class::Fail {
+        cause.message = format!("a check that was deferred to the end: {}", cause.message);
+        cause.remedy = Some(
+            "mend the rows that the file leaves: its statements ran, and a deferred constraint or trigger refuses what they left"
+                .to_owned(),
+        );
+    }
     cause
 }
 
@@ -71,6 +108,7 @@ impl PostgresWriter {
     pub(super) fn commit(
         &mut self,
         version: &str,
+        before: Option<&[LedgerRow]>,
         say: &mut dyn FnMut(&str),
     ) -> Result<Option<LedgerRow>, ApplyError> {
         let Err(error) = self.link.client.batch_execute("COMMIT") else {
@@ -80,21 +118,21 @@ impl PostgresWriter {
         let mut cause = cause("commit", error);
         if !lost {
             // A deferred constraint, a cancelled statement. The server rolled back.
-            if self.options.stop.asked() {
-                cause = crate::error::stopped();
-            }
-            return Err(self.roll_back(version, cause, say));
+            cause = match self.options.stop.asked() {
+                true => crate::error::stopped(),
+                false => deferred(cause),
+            };
+            return Err(self.roll_back(version, before, cause, say));
         }
         match self.what_was_left(version, say) {
             Ok(Some(row)) => Ok(Some(row)),
             Ok(None) => {
-                cause.class = Class::Fail;
+                cause.class = self.class_of_loss();
                 cause.message.push_str(
                     "; the connection was lost in COMMIT, and the ledger shows that it was not committed",
                 );
-                Err(ApplyError::Undone(
-                    cause.remedy("run the deployment again once the connection holds"),
-                ))
+                let cause = cause.remedy("run the deployment again once the connection holds");
+                Err(self.undone_after(before, cause))
             }
             Err(reading) => Err(ApplyError::Unknown(
                 Cause::new(
@@ -109,10 +147,12 @@ impl PostgresWriter {
         }
     }
 
-    /// Ends the transaction without a COMMIT.
+    /// Ends the transaction without a COMMIT. `before` is the ledger that it has to leave, where a file
+    /// ran in it.
     pub(super) fn roll_back(
         &mut self,
         version: &str,
+        before: Option<&[LedgerRow]>,
         mut cause: Cause,
         say: &mut dyn FnMut(&str),
     ) -> ApplyError {
@@ -122,7 +162,10 @@ impl PostgresWriter {
             return ApplyError::Unknown(cause);
         }
         // What was prepared outlives a rollback, and the file may be tried again.
-        self.row_insert.forget();
+        self.forget_prepared();
+        if !self.ledger_there {
+            self.standing.forget_tables();
+        }
         let end = format!("ROLLBACK; {DEALLOCATE}");
         // Twice, because a cancel request may come late and hit the first.
         for _ in 0..2 {
@@ -130,18 +173,17 @@ impl PostgresWriter {
                 break;
             }
             if self.link.client.batch_execute(&end).is_ok() {
-                return ApplyError::Undone(cause);
+                return self.undone_after(before, cause);
             }
         }
         match self.what_was_left(version, say) {
             Ok(None) => {
-                cause.class = Class::Fail;
+                cause.class = self.class_of_loss();
                 cause
                     .message
                     .push_str("; the connection was lost, and the server rolled it back");
-                ApplyError::Undone(
-                    cause.remedy("run the deployment again once the connection holds"),
-                )
+                let cause = cause.remedy("run the deployment again once the connection holds");
+                self.undone_after(before, cause)
             }
             Ok(Some(_)) => ApplyError::Unknown(Cause::new(
                 Class::Partial,
@@ -155,6 +197,22 @@ impl PostgresWriter {
                 );
                 ApplyError::Undone(cause.remedy("run verify-migrations once the server answers"))
             }
+        }
+    }
+
+    fn undone_after(&mut self, before: Option<&[LedgerRow]>, cause: Cause) -> ApplyError {
+        match before {
+            Some(ledger) => self.undone(cause, ledger),
+            None => ApplyError::Undone(cause),
+        }
+    }
+
+    /// What a connection that was lost comes to where nothing was committed: the server gave no
+    /// answer, unless it was not to be waited for.
+    fn class_of_loss(&self) -> Class {
+        match self.options.stop.asked() {
+            true => Class::Fail,
+            false => Class::Unavailable,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use migrations::{Migration, RowState};
 use postgres::types::{ToSql, Type};
-use postgres::{GenericClient, SimpleQueryMessage, Statement};
+use postgres::{GenericClient, Statement};
 use records::Mark;
 
 use super::conditions::{Condition, Conditions};
@@ -27,20 +27,12 @@ pub(super) struct RowInsert {
 }
 
 impl RowInsert {
-    /// Whether it, or nothing where nothing was prepared, is all that a session's prepared statements
-    /// are: rows of `from_sql` and `statement`.
-    pub(super) fn is_all_of(&self, messages: &[SimpleQueryMessage]) -> bool {
-        let found = messages.iter().filter_map(|message| match message {
-            // Rows of one column are those of other statements in the message.
-            SimpleQueryMessage::Row(row) if row.len() == 2 => Some((row.get(0), row.get(1))),
-            _ => None,
-        });
-        let own = self.prepared.as_ref();
-        found.eq(own.map(|(sql, _)| (Some("f"), Some(sql.as_str()))))
+    /// The text of what is prepared.
+    pub(super) fn prepared(&self) -> Option<&str> {
+        self.prepared.as_ref().map(|(sql, _)| sql.as_str())
     }
 
-    /// Lets the server forget it, before a file that may name or drop any prepared statement, and
-    /// where the session is another.
+    /// Lets the server forget it.
     pub(super) fn forget(&mut self) {
         self.prepared = None;
     }
@@ -101,7 +93,7 @@ pub(super) fn end_row<C: GenericClient>(
     let mut values: Vec<(&(dyn ToSql + Sync), Type)> =
         vec![(&version, Type::TEXT), (&duration_ms, Type::INT8)];
     let sql = format!(
-        "UPDATE {} SET state = 'applied', duration_ms = $2 \
+        "UPDATE ONLY {} SET state = 'applied', duration_ms = $2 \
          WHERE version = $1 AND state = 'started'{}",
         options.ledger.postgres_table("migrations"),
         and_all(conditions.sql(options, &mut values))
@@ -121,7 +113,7 @@ pub(super) fn last_position<C: GenericClient>(
 ) -> Result<i64, postgres::Error> {
     let rows = client.query_typed(
         &format!(
-            "SELECT coalesce(pg_catalog.max(position), 0) FROM {}",
+            "SELECT coalesce(pg_catalog.max(position), 0) FROM ONLY {}",
             options.ledger.postgres_table("migrations")
         ),
         &[],
@@ -141,7 +133,7 @@ pub(super) fn resolve<C: GenericClient>(
     match to {
         Resolution::Applied => client.execute_typed(
             &format!(
-                "UPDATE {table} SET state = 'applied', because = $2, run_id = $3, \
+                "UPDATE ONLY {table} SET state = 'applied', because = $2, run_id = $3, \
                     applied_by = $4, applied_at = $5 \
                  WHERE version = $1 AND state = 'started'"
             ),
@@ -154,7 +146,7 @@ pub(super) fn resolve<C: GenericClient>(
             ],
         ),
         Resolution::Pending => client.execute_typed(
-            &format!("DELETE FROM {table} WHERE version = $1 AND state = 'started'"),
+            &format!("DELETE FROM ONLY {table} WHERE version = $1 AND state = 'started'"),
             &[(&version, Type::TEXT)],
         ),
     }
@@ -214,7 +206,7 @@ pub(super) fn write_mark<C: GenericClient>(
             values.push((&surveyed.environment, Type::TEXT));
             values.push((&surveyed.protected, Type::BOOL));
             values.push((&surveyed.uuid, Type::TEXT));
-            "UPDATE \"lockstep\".\"environment\" SET name = $1, protected = $2, uuid = $3, \
+            "UPDATE ONLY \"lockstep\".\"environment\" SET name = $1, protected = $2, uuid = $3, \
                 system_identifier = $4, database_oid = $5, endpoint = $6, marked_at = $7, \
                 marked_by = $8 \
              WHERE id = 1 AND name = $9 AND protected = $10 AND uuid = $11"

@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub(super) backend: Backend,
     /// What makes the session as new.
     pub(super) reset: String,
+    /// What gives it the path that files run in.
+    pub(super) path_of_files: String,
 }
 
 impl Session {
@@ -61,54 +63,152 @@ impl Session {
 
     fn open_now(target: &PostgresTarget, options: &Options) -> Result<Session, Error> {
         let mut link = connect(target, options)?;
-        let rows = link
-            .client
-            .query_typed(
-                "SELECT pid, backend_start::pg_catalog.text, \
-                    pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
-                    current_user::pg_catalog.text, pg_catalog.current_setting('search_path') \
-                 FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()",
-                &[],
-            )
-            .map_err(|error| StatementError::new("read what the session is", error))?;
-        let row = rows.first().ok_or_else(|| Error::Unfit {
-            target: target.database.clone(),
-            why: "the server does not show this session among its own".to_owned(),
-            remedy: "set track_activities = on for the role".to_owned(),
-        })?;
-        let backend = Backend {
-            pid: row.get(0),
-            started: row.get::<_, Option<String>>(1).unwrap_or_default(),
-        };
-        let version: i32 = row.get(2);
+        let mut facts = Facts::read(&mut link, target)?;
+        if !facts.unpinned.is_empty() {
+            // As the connection's own, so that RESET and DEFAULT lead back to them within a file too.
+            link = connect_pinned(target, options, &facts.unpinned)?;
+            facts = Facts::read(&mut link, target)?;
+            if !facts.unpinned.is_empty() {
+                return Err(not_pinned(target, &facts.unpinned));
+            }
+        }
         // Not every platform can check, and one that can't refuses the setting.
-        let checks = version >= 140_000
+        let checks = facts.version >= 140_000
             && link
                 .client
                 .batch_execute("SET client_connection_check_interval = '2s'")
                 .is_ok();
-        let path = path_of_files(options, row.get(3), row.get(4));
-        let reset = reset_sql(version, checks, path.as_deref(), options);
+        let reset = reset_sql(facts.version, checks, options);
         link.client
             .batch_execute(&reset)
             .map_err(|error| StatementError::new("prepare the session", error))?;
         Ok(Session {
             link,
-            backend,
+            backend: facts.backend,
             reset,
+            path_of_files: path_of_files(options, &facts.role, &facts.search_path),
         })
     }
 }
+
+/// What the server says of the session.
+struct Facts {
+    backend: Backend,
+    version: i32,
+    role: String,
+    /// The role's own.
+    search_path: String,
+    /// The settings of [`sql::PINNED`] that have another value, with that value.
+    unpinned: Vec<(String, String)>,
+}
+
+impl Facts {
+    fn read(link: &mut Link, target: &PostgresTarget) -> Result<Facts, Error> {
+        const ACT: &str = "read what the session is";
+        // The role's own path may lead to other operators than the catalog's.
+        link.client
+            .batch_execute(OWN_PATH)
+            .map_err(|error| StatementError::new(ACT, error))?;
+        let (names, values): (Vec<&str>, Vec<&str>) = sql::PINNED.into_iter().unzip();
+        let rows = link
+            .client
+            .query_typed(
+                "SELECT a.pid, a.backend_start::pg_catalog.text, \
+                    pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+                    current_user::pg_catalog.text, s.path, s.names, s.values \
+                 FROM pg_catalog.pg_stat_activity a, ( \
+                    SELECT pg_catalog.max(s.reset_val) FILTER (WHERE s.name = 'search_path') AS path, \
+                        pg_catalog.array_agg(s.name) FILTER (WHERE s.reset_val <> p.value) AS names, \
+                        pg_catalog.array_agg(s.reset_val) FILTER (WHERE s.reset_val <> p.value) AS values \
+                    FROM pg_catalog.pg_settings s \
+                    LEFT JOIN ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS p(name, value) \
+                        ON p.name = s.name) s \
+                 WHERE a.pid = pg_catalog.pg_backend_pid()",
+                &[
+                    (&names, Type::TEXT_ARRAY),
+                    (&values, Type::TEXT_ARRAY),
+                ],
+            )
+            .map_err(|error| StatementError::new(ACT, error))?;
+        let row = rows.first().ok_or_else(|| Error::Unfit {
+            target: target.database.clone(),
+            why: "the server does not show this session among its own".to_owned(),
+            remedy: "set track_activities = on for the role".to_owned(),
+        })?;
+        let list = |at| row.get::<_, Option<Vec<String>>>(at).unwrap_or_default();
+        Ok(Facts {
+            backend: Backend {
+                pid: row.get(0),
+                started: row.get::<_, Option<String>>(1).unwrap_or_default(),
+            },
+            version: row.get(2),
+            role: row.get(3),
+            search_path: row.get::<_, Option<String>>(4).unwrap_or_default(),
+            unpinned: list(5).into_iter().zip(list(6)).collect(),
+        })
+    }
+}
+
+/// Connects with the pinned values of these settings among the connection's options.
+fn connect_pinned(
+    target: &PostgresTarget,
+    options: &Options,
+    unpinned: &[(String, String)],
+) -> Result<Link, Error> {
+    let mut own = target.options.clone().unwrap_or_default();
+    for (name, value) in sql::PINNED {
+        if unpinned.iter().any(|(unpinned, _)| unpinned == name) {
+            // What comes last counts.
+            own.push_str(&format!(" -c {name}={value}"));
+        }
+    }
+    let pinned = PostgresTarget {
+        options: Some(own),
+        ..target.clone()
+    };
+    connect(&pinned, options).map_err(|error| match error {
+        // The role may not set it, not even to what it is elsewhere.
+        Error::Connect(refused) if refused.sqlstate() == Some("42501") => {
+            not_pinned(target, unpinned)
+        }
+        error => error,
+    })
+}
+
+fn not_pinned(target: &PostgresTarget, unpinned: &[(String, String)]) -> Error {
+    let set: Vec<String> = unpinned
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    let reset: Vec<String> = unpinned
+        .iter()
+        .map(|(name, _)| format!("ALTER ROLE {} RESET {name};", identifier(&target.user)))
+        .collect();
+    Error::Unfit {
+        target: target.database.clone(),
+        why: format!(
+            "its sessions begin with {}, under which files mean something else than was read",
+            set.join(", ")
+        ),
+        remedy: format!(
+            "run {} or, where the database or the server sets it, reset it there",
+            reset.join(" ")
+        ),
+    }
+}
+
+/// The path of every query of ours: the catalog alone.
+pub(super) const OWN_PATH: &str = "SET search_path = ''";
 
 /// Makes the session as new, with our settings: what a file left behind in it (a role, an empty
 /// `search_path` as a dump sets it, a cursor) must not reach the next one. Never DISCARD ALL, which
 /// would drop the advisory lock, and nothing that a transaction refuses: it is sent inside the
 /// file's own, so that it is committed with it. Prepared statements are left to whoever knows
 /// whether a file can have made some: the ledger's own INSERT is one.
-fn reset_sql(version: i32, checks: bool, path: Option<&str>, options: &Options) -> String {
+fn reset_sql(version: i32, checks: bool, options: &Options) -> String {
     let mut sql = format!(
         "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; \
-         UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; \
+         UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; {OWN_PATH}; \
          SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
          SET lock_timeout = {}",
         // 0 would switch it off.
@@ -124,31 +224,30 @@ fn reset_sql(version: i32, checks: bool, path: Option<&str>, options: &Options) 
     if version >= 170_000 {
         sql.push_str("; SET transaction_timeout = 0");
     }
-    if let Some(path) = path {
-        sql.push_str(&format!(
-            "; SELECT pg_catalog.set_config('search_path', '{}', false)",
-            path.replace('\'', "''")
-        ));
-    }
     sql
 }
 
-/// The `search_path` that files run in, where it is not the role's own as it stands.
+/// What gives the session the `search_path` that files run in: the role's own as it stands, or
+/// another.
 ///
 /// A role that is called as one of our schemas would have that schema first in its path, by
 /// `"$user"`, as soon as it exists: its files' tables would be made among ours.
-fn path_of_files(options: &Options, role: &str, own: &str) -> Option<String> {
-    if let Some(schema) = &options.schema {
-        return Some(identifier(schema));
-    }
-    if role != records::LEDGER_DEFAULT && role != options.ledger.as_str() {
-        return None;
-    }
-    let kept: Vec<&str> = own
-        .split(',')
-        .filter(|entry| !matches!(entry.trim(), "\"$user\"" | "$user"))
-        .collect();
-    Some(kept.join(","))
+fn path_of_files(options: &Options, role: &str, own: &str) -> String {
+    let path = if let Some(schema) = &options.schema {
+        identifier(schema)
+    } else if role != records::LEDGER_DEFAULT && role != options.ledger.as_str() {
+        return "RESET search_path".to_owned();
+    } else {
+        let kept: Vec<&str> = own
+            .split(',')
+            .filter(|entry| !matches!(entry.trim(), "\"$user\"" | "$user"))
+            .collect();
+        kept.join(",")
+    };
+    format!(
+        "SELECT pg_catalog.set_config('search_path', '{}', false)",
+        path.replace('\'', "''")
+    )
 }
 
 /// Connects to the server itself, or says why a deployment can't go this way.
@@ -223,9 +322,11 @@ impl PostgresWriter {
             }
         };
         self.link = session.link;
+        self.link.hear(self.ear.clone());
         self.backend = session.backend;
         self.reset = session.reset;
-        self.row_insert.forget();
+        self.path_of_files = session.path_of_files;
+        self.forget_prepared();
         if let Some(lost) = self.lost.clone() {
             self.wait_until_gone(&lost, until, say)?;
         }

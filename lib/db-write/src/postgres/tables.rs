@@ -17,14 +17,14 @@ const MARK_ADDED: [(&str, &str); 3] = [
 ];
 
 /// Makes the ledger's schema and tables where they are missing, and gives them the format of this
-/// program.
+/// program; whether one was missing.
 pub(super) fn make_ledger<C: GenericClient>(
     client: &mut C,
     ledger: &LedgerName,
-) -> Result<(), postgres::Error> {
+) -> Result<bool, postgres::Error> {
     make_schema(client, ledger.as_str())?;
     let migrations = ledger.postgres_table("migrations");
-    make_table(
+    let made = make_table(
         client,
         &migrations,
         &format!(
@@ -44,7 +44,7 @@ pub(super) fn make_ledger<C: GenericClient>(
         ),
     )?;
     let schema = ledger.postgres_table("schema");
-    make_table(
+    let record_made = make_table(
         client,
         &schema,
         &format!(
@@ -58,7 +58,7 @@ pub(super) fn make_ledger<C: GenericClient>(
         ),
     )?;
     let format = ledger.postgres_table("ledger_format");
-    make_table(
+    let format_made = make_table(
         client,
         &format,
         &format!(
@@ -81,7 +81,7 @@ pub(super) fn make_ledger<C: GenericClient>(
             (&env!("CARGO_PKG_VERSION"), Type::TEXT),
         ],
     )?;
-    Ok(())
+    Ok(made || record_made || format_made)
 }
 
 /// Makes the mark's schema and table where they are missing, and gives them the format of this
@@ -117,7 +117,7 @@ pub(super) fn make_mark<C: GenericClient>(client: &mut C) -> Result<(), postgres
         }
     }
     client.execute_typed(
-        "UPDATE \"lockstep\".\"environment\" SET format = $1, lockstep = $2 \
+        "UPDATE ONLY \"lockstep\".\"environment\" SET format = $1, lockstep = $2 \
          WHERE format OPERATOR(pg_catalog.<) $1",
         &[
             (&records::MARK_FORMAT, Type::INT4),
@@ -136,7 +136,9 @@ pub(super) fn upgrade<C: GenericClient>(
     for outdated in outdated {
         match outdated.what {
             Own::Mark => make_mark(client)?,
-            Own::Ledger => make_ledger(client, ledger)?,
+            Own::Ledger => {
+                make_ledger(client, ledger)?;
+            }
         }
     }
     Ok(())
@@ -191,13 +193,14 @@ fn make_table<C: GenericClient>(
     client: &mut C,
     name: &str,
     sql: &str,
-) -> Result<(), postgres::Error> {
+) -> Result<bool, postgres::Error> {
     let rows = client.query_typed(
         "SELECT pg_catalog.to_regclass($1) IS NULL",
         &[(&name, Type::TEXT)],
     )?;
-    if rows.first().is_some_and(|row| row.get(0)) {
+    let missing = rows.first().is_some_and(|row| row.get(0));
+    if missing {
         client.batch_execute(sql)?;
     }
-    Ok(())
+    Ok(missing)
 }

@@ -7,6 +7,7 @@ use db_connect::Link;
 use postgres::types::Type;
 use settings::PostgresTarget;
 
+use super::session::OWN_PATH;
 use crate::Options;
 
 /// A migration that takes less is not worth a second connection, unless its lock timeout is
@@ -94,6 +95,12 @@ impl Looking {
             if link.is_none() {
                 let options = db_connect::Options::new(self.name.clone());
                 link = db_connect::connect(&self.target, &options).ok();
+                // The role's own path may lead to other operators than the catalog's.
+                if let Some(link) = &mut link
+                    && (!link.route.is_direct() || link.client.batch_execute(OWN_PATH).is_err())
+                {
+                    return;
+                }
             }
             let Some(blockers) = link.as_mut().and_then(|link| blockers(link, pid)) else {
                 // What can't be seen is not reported, and not asked for again.

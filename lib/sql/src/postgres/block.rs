@@ -21,12 +21,11 @@ impl Reader {
             | SyntaxKind::PLPGSQL_FOR_DYN_STMT
             | SyntaxKind::PLPGSQL_RETURN_QUERY_EXECUTE_STMT
             | SyntaxKind::PLPGSQL_OPEN_EXECUTE => self.read_execute(node, line, scope),
-            SyntaxKind::SET if hinder::changes_strings(node) => self.error(
-                line,
-                "standard_conforming_strings off changes how every string after it is read"
-                    .to_owned(),
-            ),
-            _ => (),
+            _ => {
+                if let Some(what) = hinder::misread_after(node) {
+                    self.error(line, what.to_owned());
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use super::tree::{
 };
 use crate::Hindrance;
 use crate::act::What;
+use crate::server_settings;
 
 pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
     use SyntaxKind::*;
@@ -91,37 +92,44 @@ fn has_special(path: &[String]) -> bool {
         .any(|name| name == "$user" || name.starts_with("pg_temp"))
 }
 
+/// The setting that a SET names, or the clause of a function.
 fn setting(node: &SyntaxNode) -> Option<String> {
-    let config = child(node, SyntaxKind::SET_CONFIG)?;
+    let config = match node.kind() {
+        SyntaxKind::SET_CONFIG_PARAM => node.clone(),
+        _ => child(node, SyntaxKind::SET_CONFIG)?,
+    };
     let parameter = child(&config, SyntaxKind::CONFIG_PARAMETER_REF)?;
     Some(name(&parameter)?.to_string())
 }
 
-/// Whether the statement makes the server read strings in another way than the parser does.
-pub(super) fn changes_strings(node: &SyntaxNode) -> bool {
-    if node.kind() != SyntaxKind::SET
-        || setting(node).is_none_or(|name| name != "standard_conforming_strings")
-    {
-        return false;
+/// What a node changes that makes the server read a text in another way than the parser does, if it
+/// does: a SET, a call of `set_config`, the clause of a function.
+pub(super) fn misread_after(node: &SyntaxNode) -> Option<&'static str> {
+    match node.kind() {
+        SyntaxKind::SET => {}
+        // ALTER ROLE and ALTER DATABASE are for sessions to come, which pin their own.
+        SyntaxKind::SET_CONFIG_PARAM
+            if node
+                .parent()
+                .is_some_and(|parent| parent.kind() == SyntaxKind::SET_FUNC_OPTION) => {}
+        SyntaxKind::CALL_EXPR if function_name(node).as_deref() == Some("set_config") => {
+            let [name, value] = config_arguments(node);
+            return server_settings::misread_by(&name?, &value.unwrap_or_default());
+        }
+        _ => return None,
     }
-    let value = tokens(node)
-        .filter(|token| token.kind() != SyntaxKind::SEMICOLON)
-        .last();
-    value.is_none_or(|value| {
-        let value = value.text().trim_matches('\'').to_ascii_lowercase();
-        !matches!(value.as_str(), "on" | "true" | "yes" | "1" | "default")
-    })
+    let value = node
+        .descendants()
+        .find(|below| below.kind() == SyntaxKind::TO_CONFIG_VALUE)?;
+    if has(&value, SyntaxKind::DEFAULT_KW) {
+        return None;
+    }
+    let text = tokens(&value).last()?;
+    server_settings::misread_by(&setting(node)?, text.text().trim_matches(['\'', '"']))
 }
 
 fn call(node: &SyntaxNode) -> Vec<What> {
-    let Some(function) = node.first_child() else {
-        return Vec::new();
-    };
-    let last = tokens(&function).last();
-    match last
-        .map(|token| token.text().to_ascii_lowercase())
-        .as_deref()
-    {
+    match function_name(node).as_deref() {
         Some("set_config") => config(node),
         Some("pg_advisory_unlock" | "pg_advisory_unlock_shared" | "pg_advisory_unlock_all") => {
             vec![What::Hindered(Hindrance::ReleasesLock)]
@@ -130,13 +138,34 @@ fn call(node: &SyntaxNode) -> Vec<What> {
     }
 }
 
-/// `set_config('search_path', '…', …)`.
-fn config(node: &SyntaxNode) -> Vec<What> {
-    let args = child(node, SyntaxKind::ARG_LIST);
+/// The last part of the name of the function that is called.
+fn function_name(call: &SyntaxNode) -> Option<String> {
+    let last = tokens(&call.first_child()?).last()?;
+    Some(last.text().to_ascii_lowercase())
+}
+
+/// The name and the value that `set_config` is called with, as far as they are constants.
+fn config_arguments(call: &SyntaxNode) -> [Option<String>; 2] {
+    let args = child(call, SyntaxKind::ARG_LIST);
     let args = args.iter().flat_map(|args| children(args, SyntaxKind::ARG));
     let mut texts = args.map(|arg| string(&arg.first_child()?));
-    let (name, value) = (texts.next().flatten(), texts.next().flatten());
-    if name.is_some_and(|name| !name.eq_ignore_ascii_case("search_path")) {
+    [texts.next().flatten(), texts.next().flatten()]
+}
+
+/// `set_config('search_path', '…', …)`.
+fn config(node: &SyntaxNode) -> Vec<What> {
+    let [name, value] = config_arguments(node);
+    let Some(name) = name else {
+        // It may be any setting.
+        return vec![
+            What::SetPath(None),
+            What::Unread {
+                subject: "set_config".to_owned(),
+                message: "the setting is named at run time".to_owned(),
+            },
+        ];
+    };
+    if !name.eq_ignore_ascii_case("search_path") {
         return Vec::new();
     }
     let path = value.map(|value| crate::search_path(&value, "$user"));

@@ -3,7 +3,7 @@
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::tree::{child, children, descendants, identifier, name, string, tokens};
-use super::{Reader, Scope};
+use super::{Reader, Scope, hinder};
 use crate::act::{Act, Name, What};
 
 /// What a definition keeps, or None if the node is none. It runs nothing by itself.
@@ -93,7 +93,11 @@ fn routine(node: &SyntaxNode, kind: SyntaxKind, scope: &Scope) -> Option<What> {
         .and_then(|literal| string(&literal));
     let atomic = child(node, ATOMIC_BODY);
     let returned = descendants(node, RETURN_STMT).next();
+    let misread = descendants(node, SET_CONFIG_PARAM).find_map(|set| hinder::misread_after(&set));
     let body = read_apart(&subject, scope, |reader, within| {
+        if let Some(what) = misread {
+            reader.error(0, what.to_owned());
+        }
         for node in atomic.iter().chain(&returned) {
             reader.read(node, within);
         }

@@ -11,6 +11,7 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
     let mut acts = of_statement(node);
     let writes: Vec<What> = acts.iter().filter_map(catalog_write).collect();
     acts.extend(writes);
+    acts.extend(attached(node));
     acts
 }
 
@@ -78,6 +79,47 @@ fn of_statement(node: &SyntaxNode) -> Vec<What> {
         DROP_ACCESS_METHOD => drop_cascade(node, "access method"),
         _ => Vec::new(),
     }
+}
+
+/// What a node gives to a table that acts with it.
+fn attached(node: &SyntaxNode) -> Vec<What> {
+    use SyntaxKind::*;
+    match node.kind() {
+        INHERITS | PARTITION_OF | REFERENCES_CONSTRAINT | FOREIGN_KEY_CONSTRAINT => {
+            named(node, TABLE_NAME_REF).map(What::Attach).collect()
+        }
+        CREATE_POLICY | ALTER_POLICY => child(node, ON_TABLE)
+            .iter()
+            .flat_map(|on| named(on, TABLE_NAME_REF))
+            .map(What::Attach)
+            .collect(),
+        GRANT if grants_writing(node) => descendants(node, PRIVILEGE_TABLE)
+            .chain(descendants(node, PRIVILEGE_DEFAULT))
+            .flat_map(|objects| named(&objects, RELATION_NAME_REF).collect::<Vec<_>>())
+            .map(What::Attach)
+            .chain(schemas(node))
+            .collect(),
+        ALTER_DEFAULT_PRIVILEGES if grants_writing(node) => schemas(node).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn schemas(node: &SyntaxNode) -> impl Iterator<Item = What> {
+    descendants(node, SyntaxKind::SCHEMA_REF).map(|schema| What::AttachSchema(identifier(&schema)))
+}
+
+/// Whether a GRANT, or one of default privileges, lets somebody change rows, or make what does.
+fn grants_writing(node: &SyntaxNode) -> bool {
+    use SyntaxKind::*;
+    let mut words = tokens(node)
+        .skip_while(|token| token.kind() != GRANT_KW)
+        .take_while(|token| token.kind() != ON_KW);
+    words.any(|token| {
+        matches!(
+            token.kind(),
+            ALL_KW | INSERT_KW | UPDATE_KW | DELETE_KW | TRUNCATE_KW | TRIGGER_KW | CREATE_KW
+        )
+    })
 }
 
 fn named(node: &SyntaxNode, kind: SyntaxKind) -> impl Iterator<Item = Name> {

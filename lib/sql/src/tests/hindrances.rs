@@ -52,9 +52,42 @@ fn a_change_of_what_the_guards_stand_on_is_seen() {
         "SET SCHEMA 'lockstep'; UPDATE environment SET protected = false WHERE id = 1",
         "SELECT set_config('search_path', 'lockstep', true); DROP TABLE schema",
         "SELECT set_config('search_path', a, true) FROM t; DROP TABLE migrations",
+        "CREATE TABLE c (x int) INHERITS (lockstep.environment)",
+        "CREATE TABLE c (x int) INHERITS (t, lockstep.migrations)",
+        "CREATE TABLE c PARTITION OF lockstep.migrations DEFAULT",
+        "ALTER TABLE c INHERIT lockstep.environment",
+        "CREATE TABLE c (x int REFERENCES lockstep.environment)",
+        "CREATE TABLE c (x int, FOREIGN KEY (x) REFERENCES lockstep.environment (id))",
+        "ALTER TABLE c ADD FOREIGN KEY (x) REFERENCES lockstep.environment",
+        "CREATE POLICY p ON lockstep.migrations USING (false)",
+        "ALTER TABLE lockstep.migrations ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE lockstep.migrations OWNER TO app",
+        "GRANT ALL ON ALL TABLES IN SCHEMA lockstep TO PUBLIC",
+        "GRANT SELECT, UPDATE ON lockstep.environment TO app",
+        "GRANT UPDATE (name) ON TABLE lockstep.environment TO app",
+        "GRANT USAGE, CREATE ON SCHEMA lockstep TO app",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA lockstep GRANT INSERT ON TABLES TO app",
     ] {
         check(Postgres, sql, &["1 OwnTables"]);
     }
+    for sql in [
+        "GRANT SELECT ON ALL TABLES IN SCHEMA lockstep TO monitor; GRANT USAGE ON SCHEMA lockstep TO monitor",
+        "REVOKE ALL ON ALL TABLES IN SCHEMA lockstep FROM PUBLIC",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO app; GRANT UPDATE ON t TO app",
+        "CREATE TABLE c (x int REFERENCES t) INHERITS (t)",
+        "CREATE POLICY p ON t USING (EXISTS (SELECT FROM lockstep.environment))",
+        "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO app",
+        "CREATE TABLE c (LIKE lockstep.environment)",
+    ] {
+        check(Postgres, sql, &[]);
+    }
+    check_with(
+        "shop",
+        Postgres,
+        "GRANT ALL ON ALL TABLES IN SCHEMA shop TO app",
+        &["1 OwnTables"],
+    );
+    check_with("shop", Postgres, "GRANT ALL ON shop.orders TO app", &[]);
     // The ledger under its own name; the mark keeps its place.
     for (dialect, sql) in [
         (Postgres, "DELETE FROM shop.migrations WHERE version = '1'"),
