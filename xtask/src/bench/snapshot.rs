@@ -42,6 +42,7 @@ INSERT INTO events SELECT i, timestamptz '2026-01-01' + i * interval '1 second',
 pub(crate) fn rows() -> Result<Vec<Row>, String> {
     let mut rows = sqlite()?;
     rows.extend(postgres()?);
+    rows.extend(many_tables()?);
     Ok(rows)
 }
 
@@ -181,4 +182,67 @@ fn postgres() -> Result<Vec<Row>, String> {
         Row::ratio("the same", times[1], "pg_dump -Fc", times[2], 1.0 / 3.0),
         Row::at_most("its memory", memory, MEMORY_MIB_MAX, "MiB"),
     ])
+}
+
+const MANY: u32 = 20_000;
+
+/// Tables enough for what is done once for each to count.
+fn many_tables() -> Result<Vec<Row>, String> {
+    let dir = folder("snapshot-many-tables")?;
+    write(&dir.join("lockstep.toml"), SETTINGS)?;
+    let server = Server::start(&[("max_locks_per_transaction", "1024")]);
+    let database = server.create_database();
+    server
+        .connect(&database)
+        .batch_execute(&format!(
+            "DO $$ BEGIN FOR i IN 1..{MANY} LOOP
+                 EXECUTE 'CREATE TABLE t' || i || ' (id int PRIMARY KEY, note text)';
+                 IF i % 500 = 0 THEN COMMIT; END IF;
+             END LOOP; END $$"
+        ))
+        .map_err(|error| format!("cannot make the tables: {error}"))?;
+    let url = server.url(&database);
+    let shown = format!("postgres://{USER}@127.0.0.1:{}/{database}", server.port());
+    once(
+        program("mark-db", &dir)
+            .args(["--confirm", &shown])
+            .env("DATABASE_URL", &url)
+            .env("LOCKSTEP_ENV", "dev"),
+    )?;
+    let backups = dir.join("backups");
+    let dump = format!(
+        "{}/pg_dump -h 127.0.0.1 -p {} -U {USER} -Fc -Z0 {database} -f backups/dump",
+        server.bin().display(),
+        server.port()
+    );
+    let times = medians(
+        3,
+        &mut [
+            &mut || {
+                clear(&backups)?;
+                once(
+                    Command::new("sh")
+                        .args(["-c", &dump])
+                        .current_dir(&dir)
+                        .env("PGPASSWORD", PASSWORD),
+                )
+            },
+            &mut || {
+                clear(&backups)?;
+                once(
+                    program("backup-snapshot", &dir)
+                        .env("DATABASE_URL", &url)
+                        .env("LOCKSTEP_ENV", "dev"),
+                )
+            },
+        ],
+    )?;
+    let _ = std::fs::remove_dir_all(&dir);
+    Ok(vec![Row::ratio(
+        format!("backup-snapshot of {MANY} tables"),
+        times[1],
+        "pg_dump -Fc -Z0",
+        times[0],
+        1.2,
+    )])
 }
