@@ -19,14 +19,17 @@ use settings::{Resolved, TargetArgs};
 mod deployment;
 mod evidence;
 mod heard;
+mod unchanged;
 
 use deployment::Deployment;
 use heard::Heard;
 
 const TOOL: Tool = contract::tool!(&CHECKS);
 
-const OWN: [Check; 5] = [
+const OWN: [Check; 7] = [
     deployment::APPLIED,
+    drift::SCHEMA_AS_RECORDED,
+    accept::ACCEPT_FITS,
     db_write::SCHEMA_RECORDED,
     evidence::PLAN_VERIFIED,
     evidence::SNAPSHOT_TAKEN,
@@ -74,6 +77,11 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
     let plan = plan::make(&resolved.settings, dialect, &survey)?;
     refuse(&resolved, dialect, &survey, &plan, run, &stop, &mut report)?;
     plan.facts(&mut report);
+    // Where nothing is to be done, nothing is read for it.
+    let begins = !plan.state.pending.is_empty() || survey.record_is_stale();
+    if begins && !run.refuses(&report) {
+        unchanged::check(writer.as_mut(), &resolved, &survey, &plan, run, &mut report)?;
+    }
     if run.refuses(&report) {
         report.summary("refused; nothing was changed");
         return Ok(report);

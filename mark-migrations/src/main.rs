@@ -16,6 +16,8 @@ use records::Survey;
 use schema::Scope;
 use settings::{Resolved, TargetArgs};
 
+mod unchanged;
+
 const TOOL: Tool = contract::tool!(&CHECKS);
 
 const ADOPTABLE: Check = Check {
@@ -117,6 +119,22 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
         report.summary("refused; nothing was changed");
         return Ok(report);
     };
+    let scope = Scope::from_settings(&resolved.settings);
+    let records = match task {
+        Task::Adopt { .. } => false,
+        Task::Resolve { .. } => unchanged::may_be_recorded(
+            writer.as_mut(),
+            &scope,
+            &survey,
+            &plan,
+            &through,
+            &mut report,
+        )?,
+    };
+    if run.refuses(&report) {
+        report.summary("refused; nothing was changed");
+        return Ok(report);
+    }
     run.change_began();
     let because = args.because.as_deref();
     let done = match task {
@@ -145,8 +163,7 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
             let state = migrations::ledger_state(&rows);
             report.fact("ledger_state", &state);
             // Adoption records it in its own transaction.
-            if let Task::Resolve { .. } = task {
-                let scope = Scope::from_settings(&resolved.settings);
+            if records {
                 db_write::record_schema(writer.as_mut(), &scope, state, &mut report);
             }
         }
@@ -295,14 +312,9 @@ fn adopt(
         .collect();
     let ledger: Vec<LedgerRow> = (1..).zip(adopted).map(ledger_row).collect();
     let scope = Scope::from_settings(&resolved.settings);
-    let document = writer.read_schema(&scope)?.to_json()?;
-    writer.adopt(
-        &rows,
-        &NewSchema {
-            document,
-            ledger_state: migrations::ledger_state(&ledger),
-        },
-    )?;
+    let state = migrations::ledger_state(&ledger);
+    let schema = NewSchema::new(&writer.read_schema(&scope)?, &scope, state)?;
+    writer.adopt(&rows, &schema, None)?;
     for migration in adopted {
         report.held(&ROW_MARKED, migration.file.display().to_string());
     }

@@ -282,7 +282,7 @@ fn a_row_that_is_kept_out_of_the_ledger_is_no_adoption() {
             document: "{}".to_owned(),
             ledger_state: String::new(),
         };
-        place.writer().adopt(&[], &nothing).unwrap();
+        place.writer().adopt(&[], &nothing, None).unwrap();
         let (record, keeps_out, message) = match place.database {
             None => (
                 "lockstep_schema",
@@ -343,6 +343,24 @@ fn a_dirty_row_is_ended_either_way() {
         ran.is(0, "yes").says("2 is pending");
         assert_eq!(place.ledger(), ["1 applied -"]);
         assert!(!place.writer().survey().unwrap().record_is_stale());
+    }
+}
+
+#[test]
+fn what_somebody_else_did_is_not_recorded_with_it() {
+    for state in ["applied", "pending"] {
+        for place in Place::both() {
+            dirty(&place);
+            let recorded = |place: &Place| {
+                let schema = place.writer().recorded_schema().unwrap();
+                schema.map(|schema| schema.document)
+            };
+            place.execute("CREATE TABLE by_hand (x int)");
+            let before = recorded(&place);
+            let ran = place.run(&["--resolve", "2", state, "--because", "looked"]);
+            ran.is(0, "yes").says("which 2 does not name");
+            assert_eq!(recorded(&place), before);
+        }
     }
 }
 

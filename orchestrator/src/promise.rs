@@ -57,7 +57,7 @@ const VERBS: [(&str, Verb); 16] = [
 
 /// The programs of the suite. One of these names means the program wherever it stands; a verb
 /// alone does not, because others name their programs by verbs too.
-const SUITE: [&str; 10] = [
+const SUITE: [&str; 11] = [
     "verify-env",
     "verify-connection",
     "verify-schema",
@@ -67,6 +67,7 @@ const SUITE: [&str; 10] = [
     "backup-snapshot",
     "mark-db",
     "mark-migrations",
+    "mark-schema",
     "deploy-db",
 ];
 

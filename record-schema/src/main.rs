@@ -53,10 +53,7 @@ fn record(args: &Args, run: &Run) -> Result<Report, Failure> {
     let scope = Scope::from_settings(&resolved.settings);
     let name = format!("{} {}", TOOL.name, run.run_id());
     let mut session = Session::open(&resolved.target, &db_read::Options::new(name))?;
-    let now = match &mut session {
-        Session::Sqlite(session) => schema::read_sqlite(session.connection(), &scope)?,
-        Session::Postgres(session) => schema::read_postgres(session.client(), &scope)?,
-    };
+    let now = session.read_schema(&scope)?;
     let ledger = LedgerName::new(resolved.settings.migrations.ledger.as_deref())?;
     // Last, because a role that may not read the mark may well read the schema.
     match session.identity(&resolved.target, &ledger) {

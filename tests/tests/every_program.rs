@@ -40,6 +40,7 @@ fn ends(name: &str) -> Vec<(Vec<&'static str>, i32)> {
         "verify-env" => (vec![], 2),
         "record-schema" => (vec![missing, "--output", "schema.toml"], 1),
         "mark-migrations" => (vec![missing, "--applied-through", "1"], 1),
+        "mark-schema" => (vec![missing, "--renew"], 1),
         "backup-snapshot" => (vec![], 2),
         _ => (vec![missing], 1),
     });
@@ -47,8 +48,8 @@ fn ends(name: &str) -> Vec<(Vec<&'static str>, i32)> {
 }
 
 #[test]
-fn there_are_eleven_programs() {
-    assert_eq!(names().len(), 11, "{:?}", names());
+fn there_are_twelve_programs() {
+    assert_eq!(names().len(), 12, "{:?}", names());
 }
 
 #[test]
@@ -427,6 +428,9 @@ fn a_password_never_comes_out() {
                 match name.as_str() {
                     "mark-migrations" => {
                         command.args(["--applied-through", "1"]);
+                    }
+                    "mark-schema" => {
+                        command.arg("--renew");
                     }
                     "orchestrator" => {
                         command.args(["run"]);

@@ -305,6 +305,7 @@ fn what_a_newer_release_wrote_is_refused_by_every_program() {
                 ("backup-snapshot", vec![]),
                 ("deploy-db", vec![]),
                 ("mark-migrations", vec!["--applied-through", "2"]),
+                ("mark-schema", vec!["--renew"]),
                 ("mark-db", vec!["--confirm", "x"]),
             ];
             // What does not read the ledger is not refused by its format.

@@ -35,6 +35,8 @@ enum ActionArg {
     Backup,
     /// mark-migrations.
     MarkMigrations,
+    /// mark-schema.
+    MarkSchema,
 }
 
 fn main() -> ExitCode {
@@ -64,7 +66,7 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
     report.fact("place", &survey.place.endpoint);
     let action = match args.action {
         ActionArg::Deploy => Action::Deploy,
-        ActionArg::Backup | ActionArg::MarkMigrations => Action::Other,
+        ActionArg::Backup | ActionArg::MarkMigrations | ActionArg::MarkSchema => Action::Other,
     };
     // As the actions do: a snapshot that this run took says that there was data.
     let chain = match run.evidence_dir() {

@@ -14,6 +14,7 @@ use settings::TargetArgs;
 use sql::Before;
 
 mod rules;
+mod unchanged;
 
 const TOOL: Tool = contract::tool!(&CHECKS);
 
@@ -23,10 +24,12 @@ const NONE_PENDING: Check = Check {
     remedy: "deploy the pending migrations",
 };
 
-const OWN: [Check; 4] = [
+const OWN: [Check; 6] = [
     NONE_PENDING,
     rules::EXCEPTION_USED,
     records::RECORDS_OWN,
+    drift::SCHEMA_AS_RECORDED,
+    accept::ACCEPT_FITS,
     settings::SETTINGS_USED,
 ];
 
@@ -67,6 +70,7 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
         true => Before::default(),
         false => session.before(resolved.settings.migrations.schema.as_deref(), &ledger)?,
     };
+    let looked = unchanged::look(&mut session, &resolved, &ledger, &survey, &plan)?;
     let leftovers = session.close()?;
     if !leftovers.files.is_empty() {
         report.fact("left_by_sqlite", &leftovers.files);
@@ -77,6 +81,9 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
     plan.report(dialect, &survey, &mut report);
     survey.report_records(&mut report);
     rules::check(&plan, dialect, &before, &mut report);
+    if let Some(looked) = looked {
+        looked.report(&resolved, &survey, &plan, run, &mut report);
+    }
     check_expected(&plan, args.expect, &mut report);
     plan.facts(&mut report);
     plan.pending_facts(&mut report);

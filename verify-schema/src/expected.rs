@@ -15,9 +15,6 @@ const SIZE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) struct Expected {
     pub(crate) schema: Schema,
     pub(crate) source: Source,
-    /// Whether the ledger has changed since it was recorded there: a run ended before it could
-    /// record what it had done.
-    pub(crate) is_stale: bool,
 }
 
 /// Who says what the schema should be.
@@ -109,7 +106,6 @@ impl Expected {
             source,
         })?;
         Ok(Expected {
-            is_stale: false,
             schema,
             source: Source::File(path.to_owned()),
         })
@@ -118,7 +114,6 @@ impl Expected {
     /// What the ledger says.
     pub(crate) fn recorded(recorded: &RecordedSchema) -> Result<Expected, Error> {
         Ok(Expected {
-            is_stale: false,
             schema: Schema::from_json(&recorded.document).map_err(Error::Record)?,
             source: Source::Ledger(recorded.recorded_at.clone()),
         })

@@ -9,11 +9,12 @@ use std::process::ExitCode;
 
 use contract::{Check, Class, Failure, Report, Run, Tool};
 use db_read::{Leftovers, Options, Session};
-use records::{LedgerName, RecordedSchema, Survey};
+use records::{Accepted, LedgerName, RecordedSchema, Survey};
 use schema::{SCHEMA_EXISTS, Schema, Scope};
 use settings::{Resolved, SETTINGS_USED, TargetArgs};
 
 mod expected;
+mod recorded;
 mod replay;
 
 use expected::{Expected, Source};
@@ -30,19 +31,21 @@ const EXPECTATION_KNOWN: Check = Check {
 const RECORD_CURRENT: Check = Check {
     id: "record-current",
     holds: "the schema recorded in the ledger belongs to the ledger as it is now",
-    remedy: "look at what differs: the newest migrations did it, or somebody by hand; then run \
+    remedy: "look at what differs, which the newest migrations did or somebody by hand; then run \
              deploy-db, which records the schema again, also where nothing is pending",
 };
 
 const MAJOR_AS_RECORDED: Check = Check {
     id: "major-as-recorded",
     holds: "the server's major version is the one that printed the expected schema",
-    remedy: "record the schema again after an upgrade: another version may print a definition \
-             otherwise",
+    remedy: "record the schema again after an upgrade, with record-schema or mark-schema --renew: \
+             another version may print a definition otherwise",
 };
 
-const OWN: [Check; 7] = [
+const OWN: [Check; 9] = [
     EXPECTATION_KNOWN,
+    drift::SCHEMA_AS_RECORDED,
+    accept::ACCEPT_FITS,
     RECORD_CURRENT,
     MAJOR_AS_RECORDED,
     SCHEMA_EXISTS,
@@ -73,6 +76,7 @@ struct Args {
 struct Found {
     survey: Survey,
     recorded: Option<RecordedSchema>,
+    accepted: Vec<Accepted>,
     schema: Schema,
     /// PostgreSQL: who the session was and on which server.
     server: Option<scratch::ServerFacts>,
@@ -107,10 +111,14 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
     } else if let Some(file) = file {
         Some(file)
     } else {
-        of_ledger(&found, &mut report)?
+        found
+            .recorded
+            .as_ref()
+            .map(Expected::recorded)
+            .transpose()?
     };
     match expected {
-        Some(expected) => compare(&expected, &found.schema, &scope, &mut report)?,
+        Some(expected) => compare(&resolved, &expected, &found, &scope, run, &mut report)?,
         None if args.replay => {
             report.summary("the applied migrations can't be replayed");
         }
@@ -132,6 +140,7 @@ fn read(resolved: &Resolved, scope: &Scope, run: &Run) -> Result<Found, Failure>
     let mut session = Session::open(&resolved.target, &options)?;
     let survey = session.survey(&resolved.target, &ledger)?;
     let recorded = session.recorded_schema(&ledger)?;
+    let accepted = session.accepted(&ledger)?;
     let (schema, server) = match &mut session {
         Session::Sqlite(session) => (schema::read_sqlite(session.connection(), scope)?, None),
         Session::Postgres(session) => {
@@ -143,6 +152,7 @@ fn read(resolved: &Resolved, scope: &Scope, run: &Run) -> Result<Found, Failure>
     Ok(Found {
         survey,
         recorded,
+        accepted,
         schema,
         server,
         leftovers: session.close()?,
@@ -154,7 +164,11 @@ fn describe(found: &Found, report: &mut Report) {
     report
         .fact("engine", schema.engine)
         .fact("tables", schema.tables.len())
-        .fact("digest", schema::digest(schema));
+        .fact("digest", schema::digest(schema))
+        .fact(
+            "ledger_state",
+            migrations::ledger_state(found.survey.rows()),
+        );
     if let Some(major) = schema.server_major {
         report.fact("server_major", major);
     }
@@ -163,39 +177,24 @@ fn describe(found: &Found, report: &mut Report) {
     }
 }
 
-/// What the last deployment recorded, if there was one that did.
-fn of_ledger(found: &Found, report: &mut Report) -> Result<Option<Expected>, Failure> {
-    let Some(recorded) = &found.recorded else {
-        return Ok(None);
-    };
-    let mut expected = Expected::recorded(recorded)?;
-    let state = migrations::ledger_state(found.survey.rows());
-    if recorded.ledger_state == state {
-        report.held(&RECORD_CURRENT, &recorded.recorded_at);
-    } else {
-        report
-            .warned(
-                &RECORD_CURRENT,
-                &recorded.recorded_at,
-                format!(
-                    "run {} recorded it, and the ledger has changed since",
-                    recorded.run_id
-                ),
-            )
-            .expected(state)
-            .actual(&recorded.ledger_state);
-        expected.is_stale = true;
-    }
-    Ok(Some(expected))
-}
-
 fn compare(
+    resolved: &Resolved,
     expected: &Expected,
-    actual: &Schema,
+    found: &Found,
     scope: &Scope,
+    run: &Run,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let source = expected.source.to_string();
+    let record = match (&expected.source, &found.recorded) {
+        (Source::Ledger(_), Some(recorded)) => {
+            Some(recorded::compare(resolved, found, recorded, scope, report)?)
+        }
+        _ => None,
+    };
+    // A record holds what counted when it was made.
+    let narrowed = record.as_ref().and_then(|record| record.narrowed.as_ref());
+    let actual = narrowed.unwrap_or(&found.schema);
     report.held(&EXPECTATION_KNOWN, &source);
     report.fact("expected_by", expected.source.name());
     if let Source::File(path) = &expected.source {
@@ -228,8 +227,17 @@ fn compare(
             "the expected schema was printed by another major version of PostgreSQL",
         );
         finding.expected(was.to_string()).actual(is.to_string());
-        if let Source::Replay(_) = expected.source {
-            finding.remedy("name a scratch server of the target's major version");
+        match expected.source {
+            Source::Replay(_) => {
+                finding.remedy("name a scratch server of the target's major version");
+            }
+            Source::Ledger(_) => {
+                finding.remedy(
+                    "run verify-schema --replay on this server and then mark-schema --renew with \
+                     the same --evidence folder",
+                );
+            }
+            Source::File(_) => {}
         }
     }
     let differences = schema::diff(&should, actual);
@@ -240,8 +248,11 @@ fn compare(
     }
     for difference in &differences {
         let (kind, subject) = (&difference.kind, &difference.subject);
-        // What a record from before the newest migrations does not know is no fault of the schema.
-        let finding = match expected.is_stale {
+        // What a record from before the newest migrations does not know may be theirs.
+        let may_be_theirs = record
+            .as_ref()
+            .is_some_and(|record| record.is_of_files(difference));
+        let finding = match may_be_theirs {
             true => report
                 .warned(kind, subject, &difference.message)
                 .remedy("see record-current: the record is older than the ledger"),
@@ -249,6 +260,9 @@ fn compare(
         };
         finding.expected.clone_from(&difference.expected);
         finding.actual.clone_from(&difference.actual);
+    }
+    if let Some(record) = &record {
+        record.conclude(resolved, found, run, report);
     }
     report.summary(match differences.len() {
         0 => format!("as expected by {source}"),

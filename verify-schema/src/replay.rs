@@ -72,7 +72,6 @@ pub(crate) fn replay(
             Ok(Some(Expected {
                 schema: *schema,
                 source,
-                is_stale: false,
             }))
         }
         Ended::Faulty(fault) => {

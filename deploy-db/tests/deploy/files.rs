@@ -187,6 +187,7 @@ fn a_file_outside_a_transaction_can_not_change_the_mark_either() {
                 "CREATE TRIGGER t AFTER INSERT ON a BEGIN \
                  UPDATE lockstep_environment SET name = 'other'; END",
             );
+            place.as_recorded();
             "INSERT INTO a VALUES (1);"
         } else {
             "DO $$ BEGIN EXECUTE 'UPDATE lockstep' || '.environment SET protected = true'; END $$;"

@@ -215,7 +215,7 @@ fn under_a_mark_that_was_changed_meanwhile_nothing_is_written_and_the_answer_is_
     };
     for ended in [
         writer.record_schema(&schema),
-        writer.adopt(&[], &schema),
+        writer.adopt(&[], &schema, None),
         writer.resolve("1", db_write::Resolution::Pending, "x"),
     ] {
         assert!(

@@ -25,3 +25,4 @@ mod sqlite;
 mod sqlite_rows;
 mod sqlite_schema;
 mod sqlite_session;
+mod unchanged;

@@ -163,6 +163,17 @@ impl Place {
         }
     }
 
+    /// What somebody does where the files' tables are. The tests' role is called like the ledger's
+    /// schema, which `"$user"` leads to.
+    pub(crate) fn by_hand(&self, sql: &str) {
+        let path = if self.is_sqlite() {
+            ""
+        } else {
+            "SET search_path = public; "
+        };
+        self.execute(&format!("{path}{sql}"));
+    }
+
     /// The first column of every row, as text.
     pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
         match &self.engine {
@@ -265,6 +276,18 @@ impl Place {
             stop: db_write::Stop::default(),
         };
         db_write::open(&self.target(), options).unwrap()
+    }
+
+    /// Records the schema as it is, so that what a test made by hand is none that nobody ordered.
+    pub(crate) fn as_recorded(&self) {
+        let mut writer = self.writer();
+        let rows = writer.survey().unwrap().rows().to_vec();
+        let scope = schema::Scope::default();
+        let live = writer.read_schema(&scope).unwrap();
+        let state = migrations::ledger_state(&rows);
+        let record = db_write::NewSchema::new(&live, &scope, state).unwrap();
+        writer.lock(Duration::from_secs(5), &mut |_| {}).unwrap();
+        writer.record_schema(&record).unwrap();
     }
 
     /// Marks the database, as `mark-db` would.

@@ -129,7 +129,7 @@ fn a_record_that_is_older_than_the_ledger_is_made_anew() {
         let state = format!("SELECT ledger_state FROM {table}");
         let before = place.rows(&state);
         for older in [
-            format!("UPDATE {table} SET ledger_state = 'older', document = '{{}}'"),
+            format!("UPDATE {table} SET ledger_state = 'older'"),
             format!("DELETE FROM {table}"),
         ] {
             place.execute(&older);
@@ -327,6 +327,7 @@ fn what_leads_to_the_records_from_an_earlier_file_is_no_way_either() {
                 replace(sql, name, 'alias') FROM sqlite_schema WHERE name = '{table}'; \
              PRAGMA writable_schema = RESET"
         ));
+        place.as_recorded();
         place.file("2_b.sql", update);
         let ran = place.deploy();
         ran.is(code, if code == 1 { "no" } else { "yes" });

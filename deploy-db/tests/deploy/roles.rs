@@ -67,11 +67,14 @@ fn two_projects_share_a_database() {
             },
         )
         .unwrap();
-        let schema = db_write::NewSchema {
-            document: "{}".into(),
-            ledger_state: String::new(),
+        let scope = schema::Scope {
+            ledger_schema: "billing".into(),
+            ..schema::Scope::default()
         };
-        writer.adopt(&[], &schema).unwrap();
+        let live = writer.read_schema(&scope).unwrap();
+        let state = migrations::ledger_state(&[]);
+        let schema = db_write::NewSchema::new(&live, &scope, state).unwrap();
+        writer.adopt(&[], &schema, None).unwrap();
         drop(writer);
         place.deployed();
         let table = if place.is_sqlite() {

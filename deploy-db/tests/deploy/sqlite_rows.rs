@@ -70,6 +70,7 @@ fn a_key_that_can_not_be_checked_hides_no_other() {
         "PRAGMA foreign_keys = OFF; CREATE TABLE loose (x REFERENCES parent (name)); \
          INSERT INTO loose VALUES ('a')",
     );
+    place.as_recorded();
     place.file("2_ok.sql", "CREATE TABLE t (x);");
     place.deployed();
     place.file("3_delete.sql", "DELETE FROM parent WHERE id = 1;");

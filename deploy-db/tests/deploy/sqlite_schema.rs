@@ -28,6 +28,7 @@ fn a_child_of_a_table_that_was_renamed_away_is_found_without_a_row() {
         INSERT INTO bill SELECT * FROM bill_old;\nDROP TABLE bill_old;\n";
     let place = bills();
     place.execute("DROP VIEW notes; DROP TRIGGER logged");
+    place.as_recorded();
     place.file("2_rebuild.sql", rebuild);
     let before = place.state();
     place
@@ -175,6 +176,7 @@ fn what_could_not_be_used_before_is_no_reason_to_fail() {
         .file("4_drop.sql", "CREATE VIEW fine AS SELECT * FROM t;");
     // SQLite itself refuses to rename where a view is broken.
     place.execute("DROP VIEW broken; DROP TRIGGER broken_too");
+    place.as_recorded();
     place.deployed();
     place.file("5_more.sql", "CREATE TABLE more (p REFERENCES nowhere);");
     place
@@ -190,6 +192,7 @@ fn a_view_that_was_broken_stays_as_it_is() {
         "CREATE VIEW broken AS SELECT * FROM absent; \
          CREATE TRIGGER broken_too AFTER INSERT ON log BEGIN DELETE FROM absent; END",
     );
+    place.as_recorded();
     place.file("2_ok.sql", "CREATE TABLE t (x);");
     place.deployed();
 }

@@ -8,6 +8,7 @@
 mod before;
 mod error;
 mod postgres;
+mod schema;
 mod sqlite;
 mod survey;
 mod sweep;

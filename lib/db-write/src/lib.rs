@@ -15,6 +15,6 @@ pub use error::{ApplyError, Cause, Error};
 pub use sqlite::create_sqlite;
 pub use stop::Stop;
 pub use writer::{
-    Applied, Ear, NewMark, NewSchema, Options, Resolution, Row, SCHEMA_RECORDED, Writer,
-    not_recorded, open, record_schema, report_upgrade,
+    Applied, Ear, NewAccepted, NewMark, NewSchema, Options, Resolution, Row, SCHEMA_RECORDED,
+    Writer, not_recorded, open, record_schema, report_upgrade,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run};
 use migrations::{LedgerRow, Migration, RowState};
-use records::{LedgerName, Mark, Outdated, Survey};
+use records::{Accepted, LedgerName, Mark, Outdated, RecordedSchema, Survey};
 use schema::{Schema, Scope};
 use settings::Target;
 use sha2::{Digest as _, Sha256};
@@ -89,6 +89,41 @@ pub struct Row<'a> {
     pub migration: &'a Migration,
     /// Why it counts as applied.
     pub because: &'a str,
+}
+
+/// What a reviewed line excused, as it is entered beside the ledger. Its form is that of
+/// [`records::Accepted`], without when, by whom and in which run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAccepted {
+    /// The check that had found it.
+    pub check: String,
+    /// The UUID of the database's mark.
+    pub target: String,
+    /// What was found: `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
+    /// Why it is right.
+    pub because: String,
+}
+
+impl NewAccepted {
+    /// Whether this is the entry.
+    pub(crate) fn is(&self, entry: &Accepted) -> bool {
+        self.check == entry.check
+            && self.target == entry.target
+            && self.digest == entry.digest
+            && self.because == entry.because
+    }
+}
+
+impl From<&settings::file::Accept> for NewAccepted {
+    fn from(line: &settings::file::Accept) -> NewAccepted {
+        NewAccepted {
+            check: line.check.check_id().to_owned(),
+            target: line.target.clone(),
+            digest: line.digest.clone(),
+            because: line.because.clone(),
+        }
+    }
 }
 
 /// What a dirty row becomes.
@@ -179,12 +214,18 @@ pub trait Writer {
     ) -> Result<Applied, ApplyError>;
 
     /// Enters rows without running anything, and records `schema`, in one transaction. Without
-    /// rows, the ledger says that nothing of it was applied yet.
+    /// rows, the ledger says that nothing of it was applied yet. `accepted` is the line that
+    /// excused what could not be proven.
     ///
     /// # Errors
     ///
     /// When they were not entered; the database is as it was, unless the class is `partial`.
-    fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error>;
+    fn adopt(
+        &mut self,
+        rows: &[Row<'_>],
+        schema: &NewSchema,
+        accepted: Option<&NewAccepted>,
+    ) -> Result<(), Error>;
 
     /// Ends the dirty row of `version`.
     ///
@@ -200,6 +241,32 @@ pub trait Writer {
     ///
     /// When it was not recorded.
     fn record_schema(&mut self, schema: &NewSchema) -> Result<(), Error>;
+
+    /// Records a schema in place of the one that is recorded, keeps the former, and enters the line
+    /// that excused it, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// When it was not recorded; the database is as it was, unless the class is `partial`.
+    fn replace_schema(
+        &mut self,
+        schema: &NewSchema,
+        accepted: Option<&NewAccepted>,
+    ) -> Result<(), Error>;
+
+    /// The schema that was recorded last.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    fn recorded_schema(&mut self) -> Result<Option<RecordedSchema>, Error>;
+
+    /// What was accepted by reviewed lines.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    fn accepted(&mut self) -> Result<Vec<Accepted>, Error>;
 
     /// The ledger as it is now. After a lost connection this connects anew and waits until the
     /// lost session is gone, so that what it left behind is final.
@@ -238,6 +305,20 @@ pub struct NewSchema {
     pub ledger_state: String,
 }
 
+impl NewSchema {
+    /// A schema that was read in `scope`, which is recorded with it, at a state of the ledger.
+    ///
+    /// # Errors
+    ///
+    /// None is known; the serializer could refuse.
+    pub fn new(schema: &Schema, scope: &Scope, ledger_state: String) -> Result<NewSchema, Error> {
+        Ok(NewSchema {
+            document: schema.recorded_in(scope).to_json()?,
+            ledger_state,
+        })
+    }
+}
+
 /// The recorded schema is the one that is there.
 pub const SCHEMA_RECORDED: Check = Check {
     id: "schema-recorded",
@@ -256,13 +337,8 @@ pub fn record_schema(
 ) -> Changed {
     let recorded = writer
         .read_schema(scope)
-        .and_then(|schema| Ok(schema.to_json()?))
-        .and_then(|document| {
-            writer.record_schema(&NewSchema {
-                document,
-                ledger_state,
-            })
-        });
+        .and_then(|schema| NewSchema::new(&schema, scope, ledger_state))
+        .and_then(|schema| writer.record_schema(&schema));
     match recorded {
         Ok(()) => {
             report.held(&SCHEMA_RECORDED, "");

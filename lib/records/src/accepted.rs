@@ -64,7 +64,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
     /// When the table can't be read.
     pub fn accepted(&mut self) -> Result<Vec<Accepted>, Error> {
         let table = self.ledger.postgres_table("accepted");
-        if !self.has_table(WHAT, &table)? {
+        if !self.own(WHAT)?.accepted {
             return Ok(Vec::new());
         }
         let sql = format!("SELECT {COLUMNS} FROM ONLY {table} ORDER BY position");

@@ -151,7 +151,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
         if let Some(own) = self.own {
             return Ok(own);
         }
-        let tables = ["migrations", "schema", LEDGER_FORMAT_TABLE]
+        let tables = ["migrations", "schema", LEDGER_FORMAT_TABLE, "accepted"]
             .map(|table| self.ledger.postgres_table(table));
         let rows = self
             .client
@@ -159,12 +159,14 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
                 "SELECT pg_catalog.to_regclass($1) IS NOT NULL, \
                     pg_catalog.to_regclass($2) IS NOT NULL, \
                     pg_catalog.to_regclass($3) IS NOT NULL, \
-                    pg_catalog.to_regclass($4) IS NOT NULL",
+                    pg_catalog.to_regclass($4) IS NOT NULL, \
+                    pg_catalog.to_regclass($5) IS NOT NULL",
                 &[
                     (&crate::tables::MARK_POSTGRES, Type::TEXT),
                     (&tables[0], Type::TEXT),
                     (&tables[1], Type::TEXT),
                     (&tables[2], Type::TEXT),
+                    (&tables[3], Type::TEXT),
                 ],
             )
             .map_err(server(what))?;
@@ -175,6 +177,7 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
                 migrations: row.get(1),
                 schema: row.get(2),
                 ledger_format: row.get(3),
+                accepted: row.get(4),
             })
             .unwrap_or_default();
         self.own = Some(own);
@@ -189,4 +192,5 @@ pub(crate) struct OwnTables {
     pub(crate) migrations: bool,
     pub(crate) schema: bool,
     pub(crate) ledger_format: bool,
+    pub(crate) accepted: bool,
 }

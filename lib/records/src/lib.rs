@@ -23,8 +23,8 @@ pub use format::{LEDGER_FORMAT, MARK_FORMAT, Outdated, Own};
 pub use ledger::RecordedSchema;
 pub use mark::Mark;
 pub use own::{
-    Intruder, RECORDS_OWN, SQLITE_ENVIRONMENT, SQLITE_ENVIRONMENT_ADDED, SQLITE_LEDGER_FORMAT,
-    SQLITE_MIGRATIONS, SQLITE_SCHEMA,
+    Intruder, RECORDS_OWN, SQLITE_ACCEPTED, SQLITE_ENVIRONMENT, SQLITE_ENVIRONMENT_ADDED,
+    SQLITE_LEDGER_FORMAT, SQLITE_MIGRATIONS, SQLITE_SCHEMA, SQLITE_SCHEMA_HISTORY,
 };
 pub use place::Place;
 pub use standing::OtherName;
@@ -219,18 +219,6 @@ impl<'a, C: postgres::GenericClient> PostgresRecords<'a, C> {
             own: None,
             ledger_format: None,
         }
-    }
-
-    /// Whether the database has this table, by its quoted and qualified name.
-    fn has_table(&mut self, what: &'static str, table: &str) -> Result<bool, Error> {
-        let rows = self
-            .client
-            .query_typed(
-                "SELECT pg_catalog.to_regclass($1) IS NOT NULL",
-                &[(&table, postgres::types::Type::TEXT)],
-            )
-            .map_err(server(what))?;
-        Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 }
 

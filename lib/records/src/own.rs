@@ -71,6 +71,30 @@ pub const SQLITE_SCHEMA: &str = "(
     run_id TEXT NOT NULL
 ) STRICT";
 
+/// The columns of what was accepted by reviewed lines.
+pub const SQLITE_ACCEPTED: &str = "(
+    position INTEGER PRIMARY KEY,
+    check_id TEXT NOT NULL,
+    target TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    because TEXT NOT NULL,
+    accepted_at TEXT NOT NULL,
+    accepted_by TEXT NOT NULL,
+    run_id TEXT NOT NULL
+) STRICT";
+
+/// The columns of the recorded schemas that were replaced.
+pub const SQLITE_SCHEMA_HISTORY: &str = "(
+    position INTEGER PRIMARY KEY,
+    document TEXT NOT NULL,
+    ledger_state TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    replaced_at TEXT NOT NULL,
+    replaced_by TEXT NOT NULL,
+    replaced_in TEXT NOT NULL
+) STRICT";
+
 /// The columns of the table that says which format the ledger has.
 pub const SQLITE_LEDGER_FORMAT: &str = "(
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -205,6 +229,8 @@ impl SqliteRecords<'_> {
             () if has_end("_migrations") => vec![spaced(SQLITE_MIGRATIONS)],
             () if has_end("_schema") => vec![spaced(SQLITE_SCHEMA)],
             () if has_end("_ledger_format") => vec![spaced(SQLITE_LEDGER_FORMAT)],
+            () if has_end("_accepted") => vec![spaced(SQLITE_ACCEPTED)],
+            () if has_end("_schema_history") => vec![spaced(SQLITE_SCHEMA_HISTORY)],
             () => return false,
         };
         let found = spaced(sql);
@@ -269,6 +295,8 @@ mod tests {
             ("\"lockstep_migrations\"", SQLITE_MIGRATIONS),
             ("\"lockstep_schema\"", SQLITE_SCHEMA),
             ("\"lockstep_ledger_format\"", SQLITE_LEDGER_FORMAT),
+            ("\"lockstep_accepted\"", SQLITE_ACCEPTED),
+            ("\"lockstep_schema_history\"", SQLITE_SCHEMA_HISTORY),
         ] {
             connection
                 .execute_batch(&format!("CREATE TABLE main.{name} {columns}"))

@@ -92,14 +92,22 @@ impl LedgerName {
 }
 
 /// The tables of a ledger.
-pub const LEDGER_TABLES: [&str; 3] = ["migrations", "schema", LEDGER_FORMAT_TABLE];
+pub const LEDGER_TABLES: [&str; 5] = [
+    "migrations",
+    "schema",
+    LEDGER_FORMAT_TABLE,
+    "schema_history",
+    "accepted",
+];
 
 /// A condition that holds for Lockstep's own tables on PostgreSQL alone, and not for what else
 /// stands in a schema that `[migrations] ledger` names: `n` is their row of `pg_namespace`, `c` of
 /// `pg_class`, and `$1` the ledger's name.
 pub const OWN_POSTGRES: &str = "(n.nspname = 'lockstep' \
-        AND c.relname IN ('environment', 'migrations', 'schema', 'ledger_format') \
-    OR n.nspname = $1 AND c.relname IN ('migrations', 'schema', 'ledger_format'))";
+        AND c.relname IN ('environment', 'migrations', 'schema', 'ledger_format', 'schema_history', \
+            'accepted') \
+    OR n.nspname = $1 AND c.relname IN ('migrations', 'schema', 'ledger_format', \
+        'schema_history', 'accepted'))";
 
 /// The mark belongs to the database and not to a project, so its place does not move with the
 /// ledger's name.
@@ -119,6 +127,8 @@ mod tests {
             "shop_migrations",
             "shop_schema",
             "shop_ledger_format",
+            "shop_schema_history",
+            "shop_accepted",
         ] {
             assert!(shop.is_own_sqlite(own), "{own}");
         }

@@ -26,8 +26,9 @@ pub use model::{
     Column, Constraint, Domain, Engine, Extension, FORMAT, Function, Index, Schema, Sequence,
     Table, Trigger, Type, View,
 };
+pub use name::name_parts;
 pub use outline::{Outline, OutlineCache, catalog_stamp};
 pub use postgres::read_postgres;
-pub use scope::Scope;
+pub use scope::{Counted, Scope};
 pub use sqlite::read_sqlite;
 pub use tally::{Tally, tally};

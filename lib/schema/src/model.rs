@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Scope;
 use crate::name::part;
+use crate::scope::{Counted, Scope};
 
 /// The file form's name and version.
 pub const FORMAT: &str = "lockstep-schema/1";
@@ -26,6 +26,9 @@ pub struct Schema {
     /// differently printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_major: Option<u32>,
+    /// What counted when the schema was recorded beside a ledger; not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Counted>,
     /// PostgreSQL: the schemas of the scope that exist.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub schemas: BTreeSet<String>,
@@ -64,6 +67,7 @@ impl Schema {
             format: FORMAT.to_owned(),
             engine,
             server_major: None,
+            scope: None,
             schemas: BTreeSet::new(),
             tables: BTreeMap::new(),
             views: BTreeMap::new(),
@@ -73,6 +77,17 @@ impl Schema {
             domains: BTreeMap::new(),
             types: BTreeMap::new(),
             extensions: BTreeMap::new(),
+        }
+    }
+
+    /// The schema as it is recorded beside a ledger: with the scope that it was read in.
+    pub fn recorded_in(&self, scope: &Scope) -> Schema {
+        Schema {
+            scope: Some(Counted {
+                schemas: scope.schemas.clone(),
+                ignore: scope.ignore.clone(),
+            }),
+            ..self.clone()
         }
     }
 

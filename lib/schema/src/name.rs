@@ -24,6 +24,17 @@ pub(crate) fn split(name: &str) -> Option<(String, String)> {
     Some((schema, object + arguments))
 }
 
+/// The parts of a name as findings have it, without their quotes and without a function's arguments.
+pub fn name_parts(name: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = Some(name);
+    while let Some((part, after)) = rest.and_then(first_part) {
+        parts.push(part);
+        rest = after.strip_prefix('.');
+    }
+    parts
+}
+
 fn first_part(name: &str) -> Option<(String, &str)> {
     let Some(quoted) = name.strip_prefix('"') else {
         let end = name.find(['.', '(']).unwrap_or(name.len());
@@ -66,5 +77,12 @@ mod tests {
         }
         assert_ne!(qualified("a.b", "c"), qualified("a", "b.c"));
         assert_eq!(split("users"), None);
+        for (name, parts) in [
+            ("public.\"a.b\".c", &["public", "a.b", "c"][..]),
+            ("public.area(integer, pg_catalog.text)", &["public", "area"]),
+            ("users", &["users"]),
+        ] {
+            assert_eq!(name_parts(name), parts);
+        }
     }
 }

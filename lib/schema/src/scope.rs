@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use settings::Settings;
 
 use crate::name::{part, split};
-use crate::{Engine, Schema};
+use crate::{Engine, Error, Schema};
 
 /// What of a database is read and compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +28,28 @@ pub struct Scope {
     pub extension_versions: bool,
 }
 
+/// What of a scope `lockstep.toml` says, as it stands beside a recorded schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted {
+    /// `[schema] schemas`.
+    pub schemas: Vec<String>,
+    /// `[schema] ignore`.
+    pub ignore: Vec<String>,
+}
+
 /// PostgreSQL's schema of Lockstep itself; the mark and the freeze stand there whatever the ledger
 /// is called.
 pub(crate) const OWN_SCHEMA: &str = "lockstep";
 
 /// The tables of a ledger.
-const LEDGER_TABLES: [&str; 3] = ["migrations", "schema", "ledger_format"];
+const LEDGER_TABLES: [&str; 5] = [
+    "migrations",
+    "schema",
+    "ledger_format",
+    "schema_history",
+    "accepted",
+];
 
 impl Default for Scope {
     fn default() -> Scope {
@@ -59,6 +76,26 @@ impl Scope {
                 .unwrap_or(defaults.ledger_schema),
             ..Scope::default()
         }
+    }
+
+    /// The scope that a schema's document was recorded with ([`Schema::recorded_in`]), of the same
+    /// ledger as this one; nothing where it does not say.
+    ///
+    /// # Errors
+    ///
+    /// Text that is no JSON.
+    pub fn of_document(&self, text: &str) -> Result<Option<Scope>, Error> {
+        #[derive(Deserialize)]
+        struct Head {
+            #[serde(default)]
+            scope: Option<Counted>,
+        }
+        let head: Head = serde_json::from_str(text).map_err(Error::Json)?;
+        Ok(head.scope.map(|counted| Scope {
+            schemas: counted.schemas,
+            ignore: counted.ignore,
+            ..self.clone()
+        }))
     }
 
     /// The PostgreSQL schemas to read.
@@ -220,6 +257,27 @@ mod tests {
         );
         assert_eq!(scope.ledger_schema, "lockstep");
         assert_eq!(Scope::from_settings(&Settings::default()), Scope::default());
+    }
+
+    #[test]
+    fn what_is_recorded_of_a_scope_comes_back() {
+        let scope = Scope {
+            schemas: vec!["app".to_owned()],
+            ignore: vec!["x*".to_owned()],
+            ledger_schema: "shop".to_owned(),
+            ..Scope::default()
+        };
+        let other = Scope {
+            ledger_schema: "shop".to_owned(),
+            ..Scope::default()
+        };
+        let schema = Schema::empty(Engine::Sqlite);
+        let text = schema.recorded_in(&scope).to_json().unwrap();
+        assert_eq!(other.of_document(&text).unwrap(), Some(scope));
+        // As it was recorded before, and is in a file.
+        let text = schema.to_json().unwrap();
+        assert_eq!(other.of_document(&text).unwrap(), None);
+        assert!(other.of_document("").is_err());
     }
 
     #[test]

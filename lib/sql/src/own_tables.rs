@@ -7,7 +7,13 @@ use crate::act::{Act, Name, What};
 const LOCKSTEP: &str = "lockstep";
 
 /// The ledger's tables, where it has another name: the schema may have tables of others too.
-const LEDGER_TABLES: [&str; 3] = ["migrations", "schema", "ledger_format"];
+const LEDGER_TABLES: [&str; 5] = [
+    "migrations",
+    "schema",
+    "ledger_format",
+    "schema_history",
+    "accepted",
+];
 
 pub(crate) struct OwnTables<'a> {
     dialect: Dialect,

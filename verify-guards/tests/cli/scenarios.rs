@@ -29,7 +29,7 @@ fn productions_own_job_is_allowed() {
             .refused_by(&[])
             .says("PASS ci-run CI\n")
             .says("verify-guards: pass: allowed\n");
-        for action in ["backup", "mark-migrations"] {
+        for action in ["backup", "mark-migrations", "mark-schema"] {
             place
                 .run_here(&["--action", action], &PRODUCTION_JOB)
                 .refused_by(&[]);

@@ -94,7 +94,7 @@ impl Place {
     }
 
     /// Writes a ledger in which the migrations that are there now are applied, the last one in a
-    /// state of its own.
+    /// state of its own, and records the schema as it is.
     pub(crate) fn apply_all(&self, last: &str) {
         let set = self.set();
         let hashes: Vec<(String, Option<String>)> = set
@@ -123,6 +123,32 @@ impl Place {
             })
             .collect();
         self.change(&self.engine.ledger(&rows));
+        self.record();
+    }
+
+    /// Records the schema as it is.
+    pub(crate) fn record(&self) {
+        let scope = schema::Scope::default();
+        let (live, rows) = match self.set().dialect {
+            Dialect::Sqlite => {
+                let connection = rusqlite::Connection::open(self.path("app.db")).unwrap();
+                let ledger = records::LedgerName::default();
+                let records = records::SqliteRecords::new(&connection, &ledger);
+                let live = schema::read_sqlite(&connection, &scope);
+                (live.unwrap(), records.ledger().unwrap())
+            }
+            Dialect::Postgres => {
+                let mut client = Server::shared().connect(&self.name);
+                let ledger = records::LedgerName::default();
+                let rows = records::PostgresRecords::new(&mut client, &ledger).ledger();
+                let mut transaction = client.transaction().unwrap();
+                let live = schema::read_postgres(&mut transaction, &scope);
+                (live.unwrap(), rows.unwrap())
+            }
+        };
+        let state = migrations::ledger_state(&rows.unwrap());
+        let document = live.to_json().unwrap();
+        self.change(&self.engine.recorded_schema(&document, &state));
     }
 
     pub(crate) fn mark(&self, uuid: &str) {

@@ -189,7 +189,11 @@ fn the_ledgers_record_counts_where_there_is_no_file() {
     ran.exits(1);
     assert_eq!(
         ran.failures(),
-        ["column-declared users.by_hand: not expected"]
+        [
+            "column-declared users.by_hand: not expected",
+            "schema-as-recorded schema: 1 difference from what run run-1 recorded at \
+             2026-01-02T03:04:05.000Z"
+        ]
     );
 
     // A file counts before it.

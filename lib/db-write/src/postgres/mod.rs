@@ -3,6 +3,7 @@
 mod apply;
 mod by_statement;
 mod conditions;
+mod history;
 mod lock;
 mod outcome;
 mod rows;
@@ -18,14 +19,15 @@ use contract::{Class, Classify as _, Failure};
 use db_connect::{Link, ServerError, StatementError};
 use migrations::{LedgerRow, Migration, RowState};
 use postgres::error::SqlState;
-use records::{Mark, Outdated, PostgresRecords, Survey};
+use records::{Accepted, Mark, Outdated, PostgresRecords, RecordedSchema, Survey};
 use schema::{Schema, Scope};
 use settings::PostgresTarget;
 
 use crate::error::kept_out;
 use crate::writer::UPGRADE;
 use crate::{
-    Applied, ApplyError, Ear, Error, NewMark, NewSchema, Options, Resolution, Row, Writer,
+    Applied, ApplyError, Ear, Error, NewAccepted, NewMark, NewSchema, Options, Resolution, Row,
+    Writer,
 };
 use conditions::Conditions;
 use rows::{NewRow, RowInsert};
@@ -289,7 +291,12 @@ impl Writer for PostgresWriter {
         }
     }
 
-    fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error> {
+    fn adopt(
+        &mut self,
+        rows: &[Row<'_>],
+        schema: &NewSchema,
+        accepted: Option<&NewAccepted>,
+    ) -> Result<(), Error> {
         let applied_at = contract::now();
         let judged = self.judged.clone();
         let entered = self.in_transaction(
@@ -314,6 +321,10 @@ impl Writer for PostgresWriter {
                         transaction.batch_execute("ROLLBACK")?;
                         return Ok(false);
                     }
+                }
+                if let Some(accepted) = accepted {
+                    history::make(transaction, &options.ledger)?;
+                    history::insert_accepted(transaction, options, accepted)?;
                 }
                 rows::insert_schema(transaction, options, schema)?;
                 Ok(true)
@@ -364,6 +375,41 @@ impl Writer for PostgresWriter {
             |transaction, options| rows::insert_schema(transaction, options, schema),
             |records| is_recorded(records, schema),
         )
+    }
+
+    fn replace_schema(
+        &mut self,
+        schema: &NewSchema,
+        accepted: Option<&NewAccepted>,
+    ) -> Result<(), Error> {
+        let judged = self.judged.clone();
+        self.in_transaction(
+            "record the schema",
+            judged.as_ref(),
+            |transaction, options| {
+                history::make(transaction, &options.ledger)?;
+                history::keep_schema(transaction, options)?;
+                if let Some(accepted) = accepted {
+                    history::insert_accepted(transaction, options, accepted)?;
+                }
+                rows::insert_schema(transaction, options, schema)
+            },
+            |records| {
+                let is_entered = match accepted {
+                    Some(new) => records.accepted()?.iter().any(|entry| new.is(entry)),
+                    None => true,
+                };
+                Ok(is_entered && is_recorded(records, schema)?)
+            },
+        )
+    }
+
+    fn recorded_schema(&mut self) -> Result<Option<RecordedSchema>, Error> {
+        Ok(self.records().recorded_schema()?)
+    }
+
+    fn accepted(&mut self) -> Result<Vec<Accepted>, Error> {
+        Ok(self.records().accepted()?)
     }
 
     fn ledger(&mut self) -> Result<Vec<LedgerRow>, Error> {

@@ -189,7 +189,7 @@ fn make_schema<C: GenericClient>(client: &mut C, name: &str) -> Result<(), postg
     Ok(())
 }
 
-fn make_table<C: GenericClient>(
+pub(super) fn make_table<C: GenericClient>(
     client: &mut C,
     name: &str,
     sql: &str,

@@ -19,8 +19,8 @@ pub(super) fn own_objects(
     ledger: &LedgerName,
 ) -> Result<OwnObjects, rusqlite::Error> {
     const COLUMNS: &str = "type, name, sql";
-    const OWN: &str = "tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2, ?3) \
-        OR name LIKE 'lockstep\\_%' ESCAPE '\\' OR name IN (?1, ?2, ?3)";
+    const OWN: &str = "tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2, ?3, ?4, ?5) \
+        OR name LIKE 'lockstep\\_%' ESCAPE '\\' OR name IN (?1, ?2, ?3, ?4, ?5)";
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM main.sqlite_schema WHERE {OWN} \

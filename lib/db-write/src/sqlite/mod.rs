@@ -5,6 +5,7 @@ mod by_statement;
 mod census;
 mod create;
 mod foreign_keys;
+mod history;
 mod holders;
 mod lock;
 mod pieces;
@@ -23,7 +24,9 @@ use std::time::{Duration, Instant};
 
 use contract::{Class, Classify as _};
 use migrations::{LedgerRow, Migration, RowState};
-use records::{LEDGER_TABLES, Mark, OtherName, Outdated, Own, SqliteRecords, Survey};
+use records::{
+    Accepted, LEDGER_TABLES, Mark, OtherName, Outdated, Own, RecordedSchema, SqliteRecords, Survey,
+};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
@@ -31,7 +34,9 @@ use settings::SqliteTarget;
 
 use crate::error::{kept_out, sqlite_class, stopped};
 use crate::writer::UPGRADE;
-use crate::{Applied, ApplyError, Error, NewMark, NewSchema, Options, Resolution, Row, Writer};
+use crate::{
+    Applied, ApplyError, Error, NewAccepted, NewMark, NewSchema, Options, Resolution, Row, Writer,
+};
 use apply::Seen;
 use lock::FileLock;
 use reach::Reach;
@@ -526,7 +531,12 @@ impl Writer for SqliteWriter {
         }
     }
 
-    fn adopt(&mut self, rows: &[Row<'_>], schema: &NewSchema) -> Result<(), Error> {
+    fn adopt(
+        &mut self,
+        rows: &[Row<'_>],
+        schema: &NewSchema,
+        accepted: Option<&NewAccepted>,
+    ) -> Result<(), Error> {
         let applied_at = contract::now();
         self.in_transaction("enter the rows", |connection, options, _| {
             tables::make_ledger(connection, &options.ledger)?;
@@ -542,6 +552,10 @@ impl Writer for SqliteWriter {
                 if !tables::insert_row(connection, options, row.migration, &new)? {
                     return Err(rusqlite::Error::StatementChangedRows(0));
                 }
+            }
+            if let Some(accepted) = accepted {
+                history::make(connection, &options.ledger)?;
+                history::insert_accepted(connection, options, accepted)?;
             }
             tables::insert_schema(connection, options, schema)
         })
@@ -574,6 +588,29 @@ impl Writer for SqliteWriter {
         self.in_transaction("record the schema", |connection, options, _| {
             tables::insert_schema(connection, options, schema)
         })
+    }
+
+    fn replace_schema(
+        &mut self,
+        schema: &NewSchema,
+        accepted: Option<&NewAccepted>,
+    ) -> Result<(), Error> {
+        self.in_transaction("record the schema", |connection, options, _| {
+            history::make(connection, &options.ledger)?;
+            history::keep_schema(connection, options)?;
+            if let Some(accepted) = accepted {
+                history::insert_accepted(connection, options, accepted)?;
+            }
+            tables::insert_schema(connection, options, schema)
+        })
+    }
+
+    fn recorded_schema(&mut self) -> Result<Option<RecordedSchema>, Error> {
+        Ok(self.records().recorded_schema()?)
+    }
+
+    fn accepted(&mut self) -> Result<Vec<Accepted>, Error> {
+        Ok(self.records().accepted()?)
     }
 
     fn ledger(&mut self) -> Result<Vec<LedgerRow>, Error> {
