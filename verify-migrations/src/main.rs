@@ -1,7 +1,8 @@
 //! Verifies the migration files against the ledger, and reads what is pending for statements that
 //! lose data.
 //!
-//! Runs nothing and writes nothing. The plan's hash that it reports names target, ledger and files;
+//! Runs nothing on the target and writes nothing: of a database that is not adopted it finds the
+//! version by a replay in a scratch database. The plan's hash that it reports names target, ledger and files;
 //! `deploy-db` demands it on a protected database.
 
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use plan::Plan;
 use settings::TargetArgs;
 use sql::Before;
 
+mod adoption;
 mod rules;
 mod unchanged;
 
@@ -24,10 +26,11 @@ const NONE_PENDING: Check = Check {
     remedy: "deploy the pending migrations",
 };
 
-const OWN: [Check; 6] = [
+const OWN: [Check; 7] = [
     NONE_PENDING,
     rules::EXCEPTION_USED,
     records::RECORDS_OWN,
+    scratch::SCRATCH_DROPPED,
     drift::SCHEMA_AS_RECORDED,
     accept::ACCEPT_FITS,
     settings::SETTINGS_USED,
@@ -65,18 +68,26 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
     let mut session = Session::open(&resolved.target, &options)?;
     let survey = session.survey(&resolved.target, &ledger)?;
     let dialect = plan::dialect(&resolved.target);
-    let plan = plan::make(&resolved.settings, dialect, &survey)?;
+    let mut plan = plan::make(&resolved.settings, dialect, &survey)?;
     let before = match plan.state.pending.is_empty() {
         true => Before::default(),
         false => session.before(resolved.settings.migrations.schema.as_deref(), &ledger)?,
     };
     let looked = unchanged::look(&mut session, &resolved, &ledger, &survey, &plan)?;
+    // Another tool's ledger says it, and is not read here.
+    let live = match survey.not_adopted() && survey.foreign.is_empty() {
+        true => Some(adoption::Live::read(&resolved, &mut session)?),
+        false => None,
+    };
     let leftovers = session.close()?;
     if !leftovers.files.is_empty() {
         report.fact("left_by_sqlite", &leftovers.files);
     }
     if survey.mark.is_some() {
         run.target_identity(&survey.identity());
+    }
+    if let Some(live) = live {
+        plan.adoption = Some(live.find(&resolved, &survey, &plan.set, run, &mut report)?);
     }
     plan.report(dialect, &survey, &mut report);
     survey.report_records(&mut report);

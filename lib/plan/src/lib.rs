@@ -1,5 +1,6 @@
 //! The plan of a deployment: which files would run here, and what stands against it.
 
+pub mod adoption;
 mod checks;
 
 use std::collections::BTreeMap;
@@ -65,6 +66,8 @@ pub struct Plan {
     pub settings: Vec<Setting>,
     /// The ledger, which no file may touch.
     pub ledger: LedgerName,
+    /// At which version a database is that is not adopted, where somebody has looked.
+    pub adoption: Option<adoption::Adoption>,
 }
 
 /// The ledger that the settings name.
@@ -129,6 +132,7 @@ pub fn make(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Pl
         search_path,
         settings: survey.settings.clone(),
         ledger: ledger_name(settings)?,
+        adoption: None,
     })
 }
 
@@ -221,18 +225,7 @@ impl Plan {
             }
         }
         if survey.not_adopted() {
-            let mut finding = report.broken(
-                &ADOPTED,
-                survey.tables_named(),
-                "not adopted: there are tables, but no ledger that says which migrations made them",
-            );
-            if let Some(last) = self.set.migrations.last() {
-                finding = finding.remedy(format!(
-                    "if all of them are applied here: mark-migrations --applied-through {}",
-                    last.version
-                ));
-            }
-            let _ = finding;
+            self.report_not_adopted(survey, report);
         } else {
             report.held(&ADOPTED, format!("{} applied", self.state.applied));
         }

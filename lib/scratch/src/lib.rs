@@ -116,6 +116,11 @@ pub fn is_named(resolved: &Resolved) -> bool {
     matches!(resolved.target, Target::Sqlite(_)) || resolved.settings.scratch.server.is_some()
 }
 
+/// Whether a signal has asked for an end since a scratch database was made.
+pub fn stopped() -> bool {
+    stop::was_asked()
+}
+
 /// Makes a scratch database for `migrations`, lends it to `work`, and drops it, which is reported.
 ///
 /// # Errors

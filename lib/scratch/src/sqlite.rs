@@ -22,6 +22,8 @@ pub(crate) struct Memory {
     keeper: Connection,
     connection: Connection,
     outlined: OutlineCache,
+    /// The last outline, and the version of the schema that it is of.
+    last: Option<(String, Outline)>,
 }
 
 impl Memory {
@@ -33,6 +35,7 @@ impl Memory {
             connection: connect(&name)?,
             name,
             outlined: OutlineCache::default(),
+            last: None,
         })
     }
 
@@ -66,11 +69,15 @@ impl Memory {
 
     /// Through the session of the files, which knows the schema that it has just changed.
     pub(crate) fn outline(&mut self, scope: &Scope) -> Result<Outline, Failure> {
-        Ok(Outline::read_sqlite(
-            &self.connection,
-            scope,
-            &mut self.outlined,
-        )?)
+        let stamp = self.stamp()?;
+        if let Some((of, outline)) = &self.last
+            && *of == stamp
+        {
+            return Ok(outline.clone());
+        }
+        let outline = Outline::read_sqlite(&self.connection, scope, &mut self.outlined)?;
+        self.last = Some((stamp, outline.clone()));
+        Ok(outline)
     }
 }
 

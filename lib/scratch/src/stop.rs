@@ -10,6 +10,15 @@ use db_connect::CancelHandle;
 /// statements cancels neither.
 const CANCEL_PAUSE: Duration = Duration::from_millis(100);
 
+/// The one of this process, once it is armed.
+static ARMED: Mutex<Option<Stop>> = Mutex::new(None);
+
+/// Whether signals were taken over and one has come since.
+pub(crate) fn was_asked() -> bool {
+    let armed = ARMED.lock().unwrap_or_else(PoisonError::into_inner);
+    armed.as_ref().is_some_and(Stop::asked)
+}
+
 /// Whether somebody asked this process to end. From the moment it is armed the statement that runs is
 /// cancelled instead.
 #[derive(Clone, Default)]
@@ -27,7 +36,6 @@ impl std::fmt::Debug for Stop {
 impl Stop {
     /// Takes the signals over, the first time; whoever comes later shares in what came of it.
     pub(crate) fn armed() -> std::io::Result<Stop> {
-        static ARMED: Mutex<Option<Stop>> = Mutex::new(None);
         let mut armed = ARMED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stop) = &*armed {
             return Ok(stop.clone());

@@ -175,7 +175,11 @@ fn tables_without_a_ledger_are_not_all_pending() {
         let ran = place.run(&[]);
         ran.exits(1)
             .says("not adopted: there are tables, but no ledger")
-            .says("mark-migrations --applied-through 3");
+            .says(match engine {
+                // The files' column is a primary key.
+                Engine::Sqlite => "no version has this schema, and the nearest is ",
+                Engine::Postgres => "version unknown: no scratch server is named",
+            });
         assert_eq!(ran.failures().len(), 1, "{}", ran.stdout);
         assert!(ran.failures()[0].starts_with("database-adopted "));
     }

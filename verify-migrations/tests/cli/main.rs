@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test can't set up fails it")]
 
+mod adoption;
 mod files;
 mod ledger;
 mod plan;
