@@ -11,6 +11,7 @@
 pub mod answer;
 pub mod application;
 pub mod certificates;
+pub mod older;
 pub mod own_tables;
 pub mod pgbouncer;
 pub mod postgres_server;

@@ -16,6 +16,10 @@ pub const PASSWORD: &str = "p@ss:w/rd %41é";
 /// [`PASSWORD`] as it stands in a URL.
 pub const PASSWORD_ENCODED: &str = "p%40ss%3Aw%2Frd%20%2541%C3%A9";
 
+/// The variable that names the folder of the server's programs, where it is not to be the machine's
+/// own server.
+pub const BIN_VARIABLE: &str = "LOCKSTEP_TEST_POSTGRES_BIN";
+
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// A running server. Dropping it, or the end of this process however it ends, stops the server and
@@ -112,6 +116,16 @@ impl Server {
     /// The folder of the server's own programs (`pg_dump`, `psql`, …).
     pub fn bin(&self) -> &Path {
         &self.bin
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        let version: i32 = self
+            .connect("postgres")
+            .query_one("SELECT current_setting('server_version_num')::int4", &[])
+            .unwrap()
+            .get(0);
+        u32::try_from(version / 10_000).unwrap()
     }
 
     /// The TCP port on 127.0.0.1.
@@ -252,8 +266,8 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// Where the server's programs are: `pg_config --bindir`, Debian's versioned folders (newest
-/// first), PATH.
+/// Where the server's programs are: what [`BIN_VARIABLE`] names, `pg_config --bindir`, Debian's
+/// versioned folders (newest first), PATH.
 ///
 /// # Panics
 ///
@@ -266,6 +280,9 @@ pub fn bin_dir() -> PathBuf {
 
 /// As [`bin_dir`], or nothing.
 pub fn find_bin_dir() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os(BIN_VARIABLE) {
+        return Some(PathBuf::from(named));
+    }
     let asked = Command::new("pg_config").arg("--bindir").output().ok();
     let asked = asked
         .filter(|output| output.status.success())

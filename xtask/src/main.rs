@@ -6,8 +6,11 @@
     reason = "a task talks to the person who typed it; no result of a program passes here"
 )]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+use tests::postgres_server;
 
 mod bench;
 mod demo;
@@ -19,6 +22,9 @@ const HELP: &str = "cargo xtask TASK
   demo [--fresh]   make a small application database and run pipelines/demo.toml over it, in
                    demo/, or in the folder that is named
   test [ARGS]      run every test, PostgreSQL's included; ARGS go to cargo test
+  test --major N [ARGS]
+                   run the tests with PostgreSQL N in place of this machine's own server; its
+                   programs are put under target/
   bench [PARTS]    measure the programs beside what people use in their place
   dist             build the programs as they are handed to users, and show their sizes
 ";
@@ -57,11 +63,40 @@ fn main() -> ExitCode {
 
 /// Builds every program first: the whole-suite tests run them as a user would.
 fn test(args: &[String]) -> Outcome {
+    let (major, args) = match args {
+        [flag, number, rest @ ..] if flag == "--major" => {
+            let number = number
+                .parse::<u32>()
+                .map_err(|_| format!("{number:?} is no major version of PostgreSQL"))?;
+            (Some(number), rest)
+        }
+        [flag] if flag == "--major" => return Err("--major wants a number, such as 17".to_owned()),
+        args => (None, args),
+    };
     server_programs::ensure()?;
+    let bin = major.map_or(Ok(None), server_programs::majors::ensure)?;
     run(cargo().args(["build", "--workspace", "--bins", "--examples"]))?;
-    run(cargo()
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .args(args))
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    if let Some(bin) = bin {
+        if major.is_some_and(|number| number < db_connect::SERVER_MAJOR_LEAST) {
+            // All that is to be known of it.
+            tests.args(["--test", "least_version"]);
+        } else {
+            // The tests inside the crates need no server.
+            tests.args(["--test", "*"]);
+        }
+        tests.env(postgres_server::BIN_VARIABLE, &bin);
+        // Where the programs under test look for pg_dump.
+        tests.env("PATH", first_in_path(&bin)?);
+    }
+    run(tests.args(args))
+}
+
+fn first_in_path(dir: &Path) -> Result<OsString, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::iter::once(dir.to_owned()).chain(std::env::split_paths(&path)))
+        .map_err(|error| format!("cannot put {} into PATH: {error}", dir.display()))
 }
 
 /// The repository's root.

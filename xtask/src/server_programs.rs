@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::Outcome;
 
+pub(crate) mod majors;
+
 const PACKAGES: [&str; 6] = [
     "postgresql",
     "pgbouncer",

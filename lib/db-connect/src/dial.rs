@@ -24,6 +24,10 @@ use crate::{ConnectError, ServerError, route, trust};
 /// up in that time.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15);
 
+/// The oldest major version of PostgreSQL that the programs work with: the catalogs that they read
+/// are there since then.
+pub const SERVER_MAJOR_LEAST: u32 = 13;
+
 /// What a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -280,6 +284,12 @@ impl Dialing {
         if !route::fits(wanted, &said) {
             return Err(ConnectError::SessionAttrs { wanted });
         }
+        if said.version_num < SERVER_MAJOR_LEAST * 10_000 {
+            return Err(ConnectError::TooOld {
+                endpoint: place.name.clone(),
+                version: said.version,
+            });
+        }
         let facts = std::mem::take(&mut *shared.facts());
         shared.set_answer_timeout(self.options.answer_timeout);
         shared.set_request_limit(self.options.request_limit);
@@ -308,6 +318,7 @@ impl Dialing {
             backend_pid: facts.key.map(|(pid, _)| pid),
             endpoint: place.name.clone(),
             in_recovery: said.in_recovery,
+            server_version_num: said.version_num,
             warnings: Vec::new(),
             shared,
             cancel: CancelHandle { way },

@@ -117,6 +117,17 @@ pub enum ConnectError {
         /// What `target_session_attrs` demands.
         wanted: SessionAttrs,
     },
+    /// The server is of a major version before [`crate::SERVER_MAJOR_LEAST`].
+    #[error(
+        "cannot work with the server at {endpoint}: it is PostgreSQL {version}, and the least is {}",
+        crate::SERVER_MAJOR_LEAST
+    )]
+    TooOld {
+        /// Where.
+        endpoint: String,
+        /// As it says itself.
+        version: String,
+    },
     /// A file with certificates or a key can't be read.
     #[error("cannot read {what} in {}", .path.display())]
     Pem {
@@ -256,6 +267,7 @@ impl Classify for ConnectError {
             | ConnectError::Certificate { .. }
             | ConnectError::ClientRefused { .. }
             | ConnectError::Handshake { .. }
+            | ConnectError::TooOld { .. }
             | ConnectError::SessionAttrs { .. } => Class::Fail,
             ConnectError::Pem { .. }
             | ConnectError::RootCertificate { .. }
@@ -309,6 +321,12 @@ impl Classify for ConnectError {
             ConnectError::Protocol { .. } => "check that host and port are PostgreSQL's",
             ConnectError::SessionAttrs { .. } => {
                 "name the host that is, or change target_session_attrs"
+            }
+            ConnectError::TooOld { .. } => {
+                return Some(format!(
+                    "upgrade the server to PostgreSQL {} or newer",
+                    crate::SERVER_MAJOR_LEAST
+                ));
             }
             ConnectError::Pem { .. }
             | ConnectError::RootCertificate { .. }

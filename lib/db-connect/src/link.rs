@@ -21,6 +21,8 @@ pub struct Link {
     pub endpoint: String,
     /// Whether the server was in recovery (a replica) when it was asked.
     pub in_recovery: bool,
+    /// The server's version as in `server_version_num`: 150018.
+    pub server_version_num: u32,
     /// What somebody should know about how the connection came about.
     pub warnings: Vec<String>,
     pub(crate) shared: Arc<Shared>,

@@ -6,18 +6,24 @@ use settings::target::SessionAttrs;
 use crate::Route;
 
 /// What the session itself says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) pid: Option<i32>,
     pub(crate) in_recovery: bool,
     pub(crate) read_only: bool,
+    /// As in `server_version`: `15.18 (Debian 15.18-0+deb12u1)`.
+    pub(crate) version: String,
+    /// As in `server_version_num`: 150018.
+    pub(crate) version_num: u32,
 }
 
 /// Asks in one message and in one statement, so that a pooler keeps nothing of it.
 pub(crate) fn ask(client: &mut Client) -> Result<Said, postgres::Error> {
     let messages = client.simple_query(
         "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), \
-         pg_catalog.current_setting('transaction_read_only')",
+         pg_catalog.current_setting('transaction_read_only'), \
+         pg_catalog.current_setting('server_version'), \
+         pg_catalog.current_setting('server_version_num')",
     )?;
     let row = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
@@ -28,6 +34,8 @@ pub(crate) fn ask(client: &mut Client) -> Result<Said, postgres::Error> {
         pid: column(0).and_then(|pid| pid.parse().ok()),
         in_recovery: column(1) == Some("t"),
         read_only: column(2) == Some("on"),
+        version: column(3).unwrap_or_default().to_owned(),
+        version_num: column(4).and_then(|num| num.parse().ok()).unwrap_or(0),
     })
 }
 
@@ -77,18 +85,16 @@ mod tests {
             pid: None,
             in_recovery: false,
             read_only: false,
+            version: String::new(),
+            version_num: 0,
         };
         let closed = Said {
             read_only: true,
-            ..Said {
-                pid: None,
-                ..primary
-            }
+            ..primary.clone()
         };
         let standby = Said {
-            pid: None,
             in_recovery: true,
-            read_only: true,
+            ..closed.clone()
         };
         for (wanted, fitting) in [
             (SessionAttrs::Any, [true, true, true]),

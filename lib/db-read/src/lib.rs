@@ -12,6 +12,7 @@ mod schema;
 mod sqlite;
 mod survey;
 mod sweep;
+mod timeouts;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub use error::OpenError;
 pub use postgres::{PostgresFacts, PostgresSession};
 pub use sqlite::{SqliteError, SqliteFacts, SqliteSession};
 pub use sweep::Leftovers;
+pub use timeouts::{TIMEOUTS, Timeout};
 
 /// How long a session waits for what.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use db_connect::{CancelHandle, Link, Route, StatementError, TlsFacts};
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use settings::PostgresTarget;
 
-use crate::{OpenError, Options};
+use crate::{OpenError, Options, timeouts};
 
 /// How much longer than a statement may take we wait for the server's own word that it took too
 /// long. The whole answer to one request, which may hold a few short statements beside a long one,
@@ -102,7 +102,7 @@ impl PostgresSession {
             request_limit: Some(2 * options.statement_timeout + ANSWER_SLACK),
         };
         let mut link = db_connect::connect(target, &connect)?;
-        let begin = begin(options);
+        let begin = timeouts::begin(options, link.server_version_num);
         let facts = if link.route.is_direct() {
             // The session is our own, so it is made read-only beyond the transaction too.
             let own = format!("{FACTS}; SET default_transaction_read_only = on");
@@ -228,19 +228,6 @@ impl Drop for PostgresSession {
             let _ = self.end();
         }
     }
-}
-
-fn begin(options: &Options) -> String {
-    let mut sql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned();
-    for (name, timeout) in [
-        ("statement_timeout", options.statement_timeout),
-        ("lock_timeout", options.lock_timeout),
-        ("idle_in_transaction_session_timeout", options.idle_timeout),
-    ] {
-        let ms = timeout.as_millis().min(i32::MAX as u128);
-        sql.push_str(&format!("; SET LOCAL {name} = {ms}"));
-    }
-    sql
 }
 
 /// Sends one message, and reads the facts where [`FACTS`] is among its statements.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use db_read::{Options, PostgresSession, Session};
+use db_read::{Options, PostgresSession, Session, TIMEOUTS, Timeout};
 use records::LedgerName;
 use settings::Target;
 use tests::pgbouncer::Pgbouncer;
@@ -171,4 +171,43 @@ fn a_session_leaves_nothing_in_a_pooler() {
     // Nor does one that nobody closes: it must not cost the pool its connection.
     drop(open(&pgbouncer.url(&database)));
     assert_eq!(state(), before);
+}
+
+#[test]
+fn no_timeout_that_the_server_knows_is_left_to_chance() {
+    let server = Server::shared();
+    let mut client = server.connect("postgres");
+    let known: Vec<String> = client
+        .query(
+            "SELECT name FROM pg_settings WHERE context IN ('user', 'superuser')
+             AND name LIKE '%timeout%'",
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert!(known.len() >= 6, "{known:?}");
+    for name in &known {
+        assert!(TIMEOUTS.iter().any(|(ours, _)| ours == name), "{name}");
+    }
+    let database = server.create_database();
+    for name in &known {
+        client
+            .batch_execute(&format!("ALTER DATABASE {database} SET {name} = '7s'"))
+            .unwrap();
+    }
+    let mut plain = server.connect(&database);
+    let mut session = open(&server.url(&database));
+    for (name, timeout) in TIMEOUTS {
+        if !known.iter().any(|known| known == name) {
+            continue;
+        }
+        let show = format!("SHOW {name}");
+        let of_database: String = plain.query_one(&show, &[]).unwrap().get(0);
+        let ours: String = session.rows("show", &show).unwrap()[0].get(0);
+        if matches!(timeout, Timeout::Set { .. }) {
+            assert_ne!(ours, of_database, "{name}");
+        }
+    }
 }

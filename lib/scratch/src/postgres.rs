@@ -55,6 +55,9 @@ impl Session {
         let rows = rows.map_err(|error| failed("connect to the scratch database", error))?;
         let version: i32 = rows.first().map_or(0, |row| row.get(0));
         let mut settings = SETTINGS.to_owned();
+        if version >= 170_000 {
+            settings.push_str("; SET transaction_timeout = 0");
+        }
         if version >= 140_000 {
             // A server whose client was killed runs on until it notices.
             settings.push_str("; SET client_connection_check_interval = '2s'");

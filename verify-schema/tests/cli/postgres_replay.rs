@@ -471,3 +471,29 @@ fn files_run_in_the_targets_search_path() {
     );
     replay.run().exits(0).says("PASS table-as-expected 1 table");
 }
+
+#[test]
+fn no_timeout_of_the_server_ends_a_replay() {
+    let settings = [
+        ("statement_timeout", "100ms", 0),
+        ("lock_timeout", "100ms", 0),
+        ("idle_in_transaction_session_timeout", "100ms", 0),
+        ("transaction_timeout", "100ms", 17),
+    ];
+    let major = scratch().major();
+    let of_this_major: Vec<(&str, &str)> = settings
+        .iter()
+        .filter(|(_, _, since)| *since <= major)
+        .map(|(name, value, _)| (*name, *value))
+        .collect();
+    let server = Server::start(&of_this_major);
+    let mut replay = Replay::recorded(&[(
+        "0001_slow.sql",
+        "CREATE TABLE t (a int); SELECT pg_sleep(0.5)",
+    )]);
+    replay.scratch = server.url("postgres");
+    replay
+        .run()
+        .exits(1)
+        .says("PASS migrations-replayable 1 applied");
+}

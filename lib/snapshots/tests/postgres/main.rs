@@ -362,7 +362,10 @@ fn a_lost_server_session_is_unavailable_and_leaves_nothing() {
             // The name of the session is the one that was asked for, not pg_dump's own.
             ("pg_dump", 0, Ok(_)) => {}
             ("backup-snapshot", 1, Err(Error::PgDump { said, .. })) => {
-                assert!(said.contains("terminating connection"), "{said}");
+                // Which of both its library still reads is a race; it differs by major.
+                let of_library = "server closed the connection unexpectedly";
+                let known = said.contains("terminating connection") || said.contains(of_library);
+                assert!(known, "{said}");
                 fixture.assert_nothing_left();
             }
             ("coordinator", 1, Err(error)) => {
