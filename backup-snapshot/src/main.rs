@@ -318,8 +318,9 @@ fn data_expected(
             }
         };
         if Some(manifest.environment.as_str()) == resolved.environment.as_deref() {
-            let tables = manifest.content.tables.len();
-            return Ok((tables > 0).then(|| format!("its snapshot {name} has {tables} tables")));
+            let tables = manifest.content.tables.len() as u64;
+            return Ok((tables > 0)
+                .then(|| format!("its snapshot {name} has {}", counted(tables, "table"))));
         }
     }
     Ok(None)

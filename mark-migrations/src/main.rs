@@ -224,7 +224,10 @@ fn adoptable(plan: &Plan, survey: &Survey, through: &str, report: &mut Report) -
         report.broken(
             &ADOPTABLE,
             "ledger",
-            format!("it has {} rows already", survey.rows().len()),
+            match survey.rows().len() {
+                1 => "it has a row already".to_owned(),
+                count => format!("it has {count} rows already"),
+            },
         );
     }
     // A file that can't be read can't be vouched for either.
@@ -318,10 +321,12 @@ fn adopt(
     for migration in adopted {
         report.held(&ROW_MARKED, migration.file.display().to_string());
     }
-    report.fact("adopted", adopted.len()).summary(format!(
-        "adopted with {} migrations applied, nothing was run",
-        adopted.len()
-    ));
+    report
+        .fact("adopted", adopted.len())
+        .summary(match adopted.len() {
+            1 => "adopted with 1 migration applied, nothing was run".to_owned(),
+            count => format!("adopted with {count} migrations applied, nothing was run"),
+        });
     Ok(())
 }
 

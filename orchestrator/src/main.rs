@@ -160,7 +160,10 @@ fn main() -> ExitCode {
                 present::plan(&ready.plan)
                     .iter()
                     .for_each(|line| run.announce(line));
-                let summary = format!("{} steps", ready.plan.all().count());
+                let summary = match ready.plan.all().count() {
+                    1 => "1 step".to_owned(),
+                    count => format!("{count} steps"),
+                };
                 ready.summed_up(summary)
             }),
         };

@@ -118,7 +118,7 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
             .transpose()?
     };
     match expected {
-        Some(expected) => compare(&resolved, &expected, &found, &scope, run, &mut report)?,
+        Some(expected) => compare(&resolved, expected, &found, &scope, run, &mut report)?,
         None if args.replay => {
             report.summary("the applied migrations can't be replayed");
         }
@@ -179,7 +179,7 @@ fn describe(found: &Found, report: &mut Report) {
 
 fn compare(
     resolved: &Resolved,
-    expected: &Expected,
+    mut expected: Expected,
     found: &Found,
     scope: &Scope,
     run: &Run,
@@ -201,8 +201,10 @@ fn compare(
         report.fact("expected_file", path);
     }
     // It may have been recorded with a wider scope.
-    let should = scope.within(&expected.schema);
-    if should.is_empty() && !expected.schema.is_empty() {
+    let said_something = !expected.schema.is_empty();
+    scope.keep_within(&mut expected.schema);
+    let should = expected.schema;
+    if should.is_empty() && said_something {
         return Err(Failure::new(
             Class::Usage,
             format!(
@@ -237,7 +239,11 @@ fn compare(
                      the same --evidence folder",
                 );
             }
-            Source::File(_) => {}
+            Source::File(_) => {
+                finding.remedy(
+                    "run record-schema, and see that only the print of definitions changed",
+                );
+            }
         }
     }
     let differences = schema::diff(&should, actual);

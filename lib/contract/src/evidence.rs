@@ -320,10 +320,11 @@ fn follow(path: &Path, bytes: &[u8], recorded: &Head) -> Result<(Vec<Line>, Head
     }
     if !passed {
         let what = if recorded.lines > head.lines {
-            format!(
-                "HEAD names {} lines, the file has {}",
-                recorded.lines, head.lines
-            )
+            let lines = match recorded.lines {
+                1 => "1 line".to_owned(),
+                count => format!("{count} lines"),
+            };
+            format!("HEAD names {lines}, the file has {}", head.lines)
         } else {
             format!("line {} is not the one that HEAD names", recorded.lines)
         };

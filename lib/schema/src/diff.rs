@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use contract::Check;
 
-use crate::facts::{Fact, Key, facts};
+use crate::facts::{Fact, Key, Known, facts};
 use crate::kinds::Class;
+use crate::objects::Objects;
 use crate::{ENGINE_AS_EXPECTED, INDEX_VALID, Schema};
 
 /// One difference: one object that is missing, not expected, or not as expected.
@@ -36,7 +37,12 @@ pub fn diff(expected: &Schema, actual: &Schema) -> Vec<Difference> {
             actual: Some(actual.engine.name().to_owned()),
         }];
     }
-    let (expected, actual) = (facts(expected), facts(actual));
+    let known = Known::both(expected, actual);
+    let (expected, actual) = (Objects::of(expected), Objects::of(actual));
+    // Of most schemas next to nothing is left.
+    let expected_facts = facts(expected.unlike(&actual), &expected, known);
+    let actual_facts = facts(actual.unlike(&expected), &actual, known);
+    let (expected, actual) = (expected_facts, actual_facts);
     let mut found: Vec<(&Key, Difference)> = Vec::new();
     let mut missing = only_in(&expected, &actual);
     let mut extra = only_in(&actual, &expected);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kinds::Class;
 use crate::name::part;
+use crate::objects::{Object, Objects, What};
 use crate::sqlite;
 use crate::{Domain, Engine, Schema, Table, View};
 
@@ -44,64 +45,120 @@ pub(crate) struct Property {
     pub(crate) shown: String,
     /// As it is compared.
     pub(crate) canonical: String,
+    /// Not of every reading: it counts for a digest only where it says something, so that what was
+    /// digested before is digested to the same.
+    pub(crate) is_new: bool,
 }
 
-/// Every object of the schema.
-pub(crate) fn facts(schema: &Schema) -> BTreeMap<Key, Fact> {
+/// What both sides of a comparison were asked for, by their readers and by what their servers have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    reading: u32,
+    /// The older server's major; a file without it is of no known one.
+    major: Option<u32>,
+}
+
+impl Known {
+    /// What one schema knows of itself.
+    pub(crate) fn of(schema: &Schema) -> Known {
+        Known {
+            reading: schema.reading,
+            major: schema.server_major,
+        }
+    }
+
+    /// What both know.
+    pub(crate) fn both(one: &Schema, other: &Schema) -> Known {
+        let majors = one.server_major.zip(other.server_major);
+        Known {
+            reading: one.reading.min(other.reading),
+            major: majors.map(|(one, other)| one.min(other)),
+        }
+    }
+
+    fn details(self) -> bool {
+        self.reading >= 2
+    }
+
+    /// Whether both servers are of this major or newer.
+    fn since(self, major: u32) -> bool {
+        self.major.is_none_or(|least| least >= major)
+    }
+}
+
+/// These objects, and all that stands under them, with the properties that are known.
+pub(crate) fn facts<'f, 's: 'f>(
+    objects: impl IntoIterator<Item = &'f Object<'s>>,
+    of: &Objects<'_>,
+    known: Known,
+) -> BTreeMap<Key, Fact> {
     let mut facts = Facts {
-        engine: schema.engine,
-        names: names(schema),
+        engine: of.schema.engine,
+        known,
+        names: &of.names,
         all: BTreeMap::new(),
     };
-    for name in &schema.schemas {
-        let key = facts.top(Class::Schema, name);
-        facts.add(key, name.clone(), None, None, Vec::new());
-    }
-    for (name, extension) in &schema.extensions {
-        let mut properties = vec![plain("schema", &extension.schema)];
-        properties.extend(
-            extension
-                .version
-                .iter()
-                .map(|version| plain("version", version)),
-        );
-        let key = facts.top(Class::Extension, name);
-        facts.add(key, name.clone(), None, None, properties);
-    }
-    for (name, labels) in &schema.enums {
-        let labels: Vec<_> = labels.iter().map(|label| quoted(label)).collect();
-        facts.defined(Class::Enum, name, "labels", &labels.join(", "));
-    }
-    for (name, domain) in &schema.domains {
-        facts.domain(name, domain);
-    }
-    for (name, composite) in &schema.types {
-        facts.defined(Class::Type, name, "definition", &composite.definition);
-    }
-    for (name, sequence) in &schema.sequences {
-        facts.defined(Class::Sequence, name, "definition", &sequence.definition);
-    }
-    for (name, function) in &schema.functions {
-        facts.defined(Class::Function, name, "definition", &function.definition);
-    }
-    for (name, table) in &schema.tables {
-        facts.table(name, table);
-    }
-    for (name, view) in &schema.views {
-        facts.view(name, view);
+    for object in objects {
+        facts.object(object);
     }
     facts.all
 }
 
-struct Facts {
+struct Facts<'n> {
     engine: Engine,
-    /// The names of tables, their columns and what else stands under them, in lower case: for SQLite
-    /// what is in double quotes is a string where it is none of them.
-    names: BTreeSet<String>,
+    known: Known,
+    names: &'n BTreeSet<String>,
     all: BTreeMap<Key, Fact>,
 }
 
-impl Facts {
+impl Facts<'_> {
+    fn object(&mut self, object: &Object<'_>) {
+        let name = object.name;
+        match object.what {
+            What::Schema => {
+                let key = self.top(Class::Schema, name);
+                self.add(key, name.to_owned(), None, None, Vec::new());
+            }
+            What::Extension(extension) => {
+                let mut properties = vec![plain("schema", &extension.schema)];
+                let version = extension.version.iter();
+                properties.extend(version.map(|version| plain("version", version)));
+                let key = self.top(Class::Extension, name);
+                self.add(key, name.to_owned(), None, None, properties);
+            }
+            What::Enum(labels) => {
+                let labels: Vec<_> = labels.iter().map(|label| quoted(label)).collect();
+                self.defined(Class::Enum, name, "labels", &labels.join(", "));
+            }
+            What::Domain(domain) => self.domain(name, domain),
+            What::Type(composite) => {
+                let definition = self.type_definition(&composite.definition);
+                let details = self.detail("details", composite.details.as_deref());
+                self.defined(Class::Type, name, "definition", &definition)
+                    .properties
+                    .extend(details);
+            }
+            What::Sequence(sequence) => {
+                let unlogged = sequence.unlogged.then_some("UNLOGGED");
+                let persistence = match self.known.since(15) {
+                    true => self.detail("persistence", unlogged),
+                    false => None,
+                };
+                self.defined(Class::Sequence, name, "definition", &sequence.definition)
+                    .properties
+                    .extend(persistence);
+            }
+            What::Function(function) => {
+                let details = self.detail("details", function.details.as_deref());
+                self.defined(Class::Function, name, "definition", &function.definition)
+                    .properties
+                    .extend(details);
+            }
+            What::Table(table) => self.table(name, table),
+            What::View(view) => self.view(name, view),
+        }
+    }
+
     fn fold(&self, name: &str) -> String {
         match self.engine {
             Engine::Sqlite => name.to_ascii_lowercase(),
@@ -111,7 +168,7 @@ impl Facts {
 
     fn canonical(&self, text: &str) -> String {
         match self.engine {
-            Engine::Sqlite => sqlite::canonical(text, &self.names),
+            Engine::Sqlite => sqlite::canonical(text, self.names),
             // A body written with other line ends is the same.
             Engine::Postgres => text.trim().replace("\r\n", "\n"),
         }
@@ -122,6 +179,7 @@ impl Facts {
             name,
             shown: text.to_owned(),
             canonical: self.canonical(text),
+            is_new: false,
         }
     }
 
@@ -161,7 +219,30 @@ impl Facts {
         })
     }
 
-    fn defined(&mut self, class: Class, name: &str, property: &'static str, text: &str) {
+    /// A property of reading 2, where both sides are.
+    fn detail(&self, name: &'static str, text: Option<&str>) -> Option<Property> {
+        let said = self.known.details().then(|| self.optional(name, text))?;
+        Some(Property {
+            is_new: true,
+            ..said
+        })
+    }
+
+    /// Servers before 14 have no multirange.
+    fn type_definition(&self, definition: &str) -> String {
+        match definition.split_once(", MULTIRANGE_TYPE_NAME = ") {
+            Some((before, _)) if !self.known.since(14) => format!("{before})"),
+            _ => definition.to_owned(),
+        }
+    }
+
+    fn defined(
+        &mut self,
+        class: Class,
+        name: &str,
+        property: &'static str,
+        text: &str,
+    ) -> &mut Fact {
         let properties = vec![self.sql(property, text)];
         let (key, parent) = (self.top(class, name), self.schema_of(name));
         self.add(
@@ -170,7 +251,7 @@ impl Facts {
             parent,
             Some(text.to_owned()),
             properties,
-        );
+        )
     }
 
     fn domain(&mut self, name: &str, domain: &Domain) {
@@ -182,7 +263,7 @@ impl Facts {
                 None => check.definition.clone(),
             })
             .collect();
-        let properties = vec![
+        let mut properties = vec![
             plain("type", &domain.data_type),
             nullability(domain.not_null),
             self.optional("default", domain.default.as_deref()),
@@ -194,6 +275,10 @@ impl Facts {
                     .as_deref(),
             ),
         ];
+        if self.known.since(17) {
+            let name = domain.not_null_name.as_deref();
+            properties.extend(self.detail("name of not null", name));
+        }
         let (key, parent) = (self.top(Class::Domain, name), self.schema_of(name));
         self.add(
             key,
@@ -209,13 +294,17 @@ impl Facts {
             .options
             .iter()
             .any(|option| option.starts_with("PARTITION OF "));
-        let mut properties = vec![options(&table.options)];
+        let mut known_options = table.options.clone();
+        if !self.known.details() {
+            known_options.retain(|option| !option.starts_with("OF ") && option != "DETACH PENDING");
+        }
+        let mut properties = vec![options(&known_options)];
         if let Some(definition) = &table.definition {
             properties.push(self.sql("definition", definition));
         }
         let (key, parent) = (self.top(Class::Table, name), self.schema_of(name));
         self.add(key.clone(), name.to_owned(), parent, None, properties);
-        for (column_name, column) in &table.columns {
+        for (column_name, column) in table.columns.iter() {
             let (properties, whole) = self.column(column);
             self.under(&key, name, Class::Column, column_name, whole, properties)
                 .of_partition = of_partition;
@@ -232,10 +321,16 @@ impl Facts {
     }
 
     fn view(&mut self, name: &str, view: &View) {
-        let properties = vec![
+        let mut properties = vec![
             options(&view.options),
             self.sql("definition", &view.definition),
         ];
+        let defaults = view.defaults.iter();
+        let defaults: Vec<_> = defaults
+            .map(|(column, default)| format!("{} {default}", part(column)))
+            .collect();
+        let defaults = Some(defaults.join(", ")).filter(|all| !all.is_empty());
+        properties.extend(self.detail("defaults", defaults.as_deref()));
         let (key, parent) = (self.top(Class::View, name), self.schema_of(name));
         self.add(key.clone(), name.to_owned(), parent, None, properties);
         self.indexes(&key, name, &view.indexes);
@@ -244,24 +339,12 @@ impl Facts {
     }
 }
 
-fn names(schema: &Schema) -> BTreeSet<String> {
-    let mut names: Vec<&String> = schema.tables.keys().chain(schema.views.keys()).collect();
-    for table in schema.tables.values() {
-        names.extend(table.columns.keys());
-        names.extend(table.indexes.keys());
-        names.extend(table.triggers.keys());
-    }
-    for view in schema.views.values() {
-        names.extend(view.triggers.keys());
-    }
-    names.iter().map(|name| name.to_ascii_lowercase()).collect()
-}
-
 fn plain(name: &'static str, text: &str) -> Property {
     Property {
         name,
         shown: format!("{name} {text}"),
         canonical: text.to_owned(),
+        is_new: false,
     }
 }
 
@@ -271,6 +354,7 @@ fn nullability(not_null: bool) -> Property {
         name: "nullability",
         shown: shown.to_owned(),
         canonical: shown.to_owned(),
+        is_new: false,
     }
 }
 
@@ -285,6 +369,7 @@ fn options(options: &BTreeSet<String>) -> Property {
         name: "options",
         canonical: shown.clone(),
         shown,
+        is_new: false,
     }
 }
 

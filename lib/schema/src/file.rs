@@ -1,5 +1,8 @@
 //! The schema's file form: TOML that a person reviews, and compact JSON for the ledger.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{Error, FORMAT, Schema};
@@ -12,38 +15,33 @@ impl Schema {
     /// None is known; the serializer could refuse.
     pub fn to_toml(&self) -> Result<String, Error> {
         let mut out = String::new();
-        let value = serde_json::to_value(self).map_err(Error::Write)?;
-        let Value::Object(fields) = value else {
-            return Ok(out);
+        let head = Schema {
+            server_major: self.server_major,
+            reading: self.reading,
+            scope: self.scope.clone(),
+            schemas: self.schemas.clone(),
+            ..Schema::empty(self.engine)
         };
-        let (sections, scalars): (Vec<_>, Vec<_>) =
-            fields.into_iter().partition(|(_, value)| value.is_object());
-        for (name, value) in &scalars {
+        let head = serde_json::to_value(head).map_err(Error::Write)?;
+        for (name, value) in head.as_object().into_iter().flatten() {
             out.push_str(&format!("{} = {}\n", key(name), inline(value)));
         }
-        for (class, objects) in &sections {
-            for (name, object) in objects.as_object().into_iter().flatten() {
-                if let Value::Object(fields) = object {
-                    out.push_str(&format!("\n[{}.{}]\n", key(class), key(name)));
-                    for (name, value) in fields {
-                        field(&mut out, &key(name), value);
-                    }
-                }
-            }
-            // An enum is nothing but its labels: a line.
-            let lines: Vec<_> = objects
-                .as_object()
-                .into_iter()
-                .flatten()
-                .filter(|(_, value)| !value.is_object())
-                .collect();
-            if !lines.is_empty() {
-                out.push_str(&format!("\n[{}]\n", key(class)));
-            }
-            for (name, value) in lines {
-                out.push_str(&format!("{} = {}\n", key(name), inline(value)));
-            }
+        // One object at a time: as a tree of values all of them take ten times their text.
+        sections(&mut out, "tables", &self.tables)?;
+        sections(&mut out, "views", &self.views)?;
+        sections(&mut out, "functions", &self.functions)?;
+        sections(&mut out, "sequences", &self.sequences)?;
+        if !self.enums.is_empty() {
+            out.push_str("\n[enums]\n");
         }
+        // An enum is nothing but its labels: a line.
+        for (name, labels) in &self.enums {
+            let labels = Value::from(labels.clone());
+            out.push_str(&format!("{} = {}\n", key(name), inline(&labels)));
+        }
+        sections(&mut out, "domains", &self.domains)?;
+        sections(&mut out, "types", &self.types)?;
+        sections(&mut out, "extensions", &self.extensions)?;
         Ok(out)
     }
 
@@ -83,6 +81,22 @@ fn of_known_format(schema: Schema) -> Result<Schema, Error> {
     Err(Error::Format {
         found: schema.format,
     })
+}
+
+/// A section for each object of a class.
+fn sections<T: Serialize>(
+    out: &mut String,
+    class: &str,
+    objects: &BTreeMap<String, T>,
+) -> Result<(), Error> {
+    for (name, object) in objects {
+        out.push_str(&format!("\n[{class}.{}]\n", key(name)));
+        let object = serde_json::to_value(object).map_err(Error::Write)?;
+        for (name, value) in object.as_object().into_iter().flatten() {
+            field(out, &key(name), value);
+        }
+    }
+    Ok(())
 }
 
 /// `name = value`; what a table has many of stands as `columns.email = { … }`, a line each.

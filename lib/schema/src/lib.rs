@@ -12,6 +12,8 @@ mod file;
 mod kinds;
 mod model;
 mod name;
+mod named;
+mod objects;
 mod outline;
 mod postgres;
 mod scope;
@@ -27,6 +29,7 @@ pub use model::{
     Table, Trigger, Type, View,
 };
 pub use name::name_parts;
+pub use named::Named;
 pub use outline::{Outline, OutlineCache, catalog_stamp};
 pub use postgres::read_postgres;
 pub use scope::{Counted, Scope};

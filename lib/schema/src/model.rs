@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::name::part;
+use crate::Named;
 use crate::scope::{Counted, Scope};
 
 /// The file form's name and version.
@@ -29,6 +30,10 @@ pub struct Schema {
     /// What counted when the schema was recorded beside a ledger; not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Counted>,
+    /// Which properties its reader knew: 1, or 2 for those that are marked so below. What a side
+    /// was not asked for is not compared.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub reading: u32,
     /// PostgreSQL: the schemas of the scope that exist.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub schemas: BTreeSet<String>,
@@ -68,6 +73,10 @@ impl Schema {
             engine,
             server_major: None,
             scope: None,
+            reading: match engine {
+                Engine::Sqlite => 1,
+                Engine::Postgres => 2,
+            },
             schemas: BTreeSet::new(),
             tables: BTreeMap::new(),
             views: BTreeMap::new(),
@@ -151,15 +160,16 @@ impl Engine {
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// What is not the default: `STRICT`, `WITHOUT ROWID`; `UNLOGGED`, `ROW LEVEL SECURITY`,
-    /// `PARTITION BY …`, `PARTITION OF …`, `INHERITS …`, `SERVER …`, `USING …`.
+    /// `PARTITION BY …`, `PARTITION OF …`, `INHERITS …`, `SERVER …`, `USING …`; since reading 2 `OF
+    /// …`, `DETACH PENDING`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub options: BTreeSet<String>,
     /// The statement itself, of a virtual table, or of a table whose text can't be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
     /// Columns. Those that a partition or child has exactly as its parent are the parent's alone.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub columns: BTreeMap<String, Column>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub columns: Named<Column>,
     /// The primary key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_key: Option<Constraint>,
@@ -176,17 +186,17 @@ pub struct Table {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclusions: Vec<Constraint>,
     /// Indexes that no constraint made.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub indexes: BTreeMap<String, Index>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub indexes: Named<Index>,
     /// Triggers.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub triggers: BTreeMap<String, Trigger>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub triggers: Named<Trigger>,
     /// Row security policies.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub policies: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub policies: Named<String>,
     /// Rewrite rules.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub rules: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub rules: Named<String>,
 }
 
 /// A table's column.
@@ -214,6 +224,18 @@ pub struct Column {
     /// What the owned sequence has otherwise than a plain serial or identity column of this type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<String>,
+    /// PostgreSQL 18, since reading 2: the name of the NOT NULL constraint, where it is not the one
+    /// that PostgreSQL gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_null_name: Option<String>,
+    /// PostgreSQL 18, since reading 2: `NO INHERIT` and `NOT VALID` of that constraint; rows from
+    /// before one that is not valid may hold NULL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_null_state: Option<String>,
+    /// PostgreSQL 15, since reading 2: `LOGGED` or `UNLOGGED` where the owned sequence is not as its
+    /// table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence_persistence: Option<String>,
     /// SQLite: what `NOT NULL ON CONFLICT` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_conflict: Option<String>,
@@ -262,15 +284,18 @@ pub struct View {
     pub options: BTreeSet<String>,
     /// PostgreSQL's query; SQLite's statement.
     pub definition: String,
+    /// Since reading 2: the defaults of its columns, for what is inserted through it.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub defaults: Named<String>,
     /// Indexes of a materialized view.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub indexes: BTreeMap<String, Index>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub indexes: Named<Index>,
     /// `INSTEAD OF` triggers and others.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub triggers: BTreeMap<String, Trigger>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub triggers: Named<Trigger>,
     /// Rewrite rules but the view's own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub rules: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub rules: Named<String>,
 }
 
 /// A function, procedure or aggregate.
@@ -279,6 +304,9 @@ pub struct View {
 pub struct Function {
     /// The `CREATE OR REPLACE` statement, its body trimmed.
     pub definition: String,
+    /// Since reading 2: what of an aggregate does not stand in its definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
 }
 
 /// A sequence that no column owns. Its current value is data.
@@ -287,6 +315,9 @@ pub struct Function {
 pub struct Sequence {
     /// The type and what is not its default: `bigint INCREMENT BY 10`.
     pub definition: String,
+    /// PostgreSQL 15, since reading 2: whether a crash empties it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unlogged: bool,
 }
 
 /// A domain.
@@ -305,6 +336,10 @@ pub struct Domain {
     /// What differs from the type's own collation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
+    /// PostgreSQL 17, since reading 2: the name of the NOT NULL constraint, where it is not the one
+    /// that PostgreSQL gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_null_name: Option<String>,
     /// Check constraints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Constraint>,
@@ -316,6 +351,10 @@ pub struct Domain {
 pub struct Type {
     /// `(x integer, y integer)` or `RANGE (subtype = numeric)`.
     pub definition: String,
+    /// Since reading 2: collations of attributes that are not their type's own; a range's operator
+    /// class, collation and functions, where they are not the subtype's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
 }
 
 /// An extension.
@@ -327,6 +366,14 @@ pub struct Extension {
     /// Its version, if [`Scope::extension_versions`] asked for it; compared if both sides have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+}
+
+fn first() -> u32 {
+    1
+}
+
+fn is_first(reading: &u32) -> bool {
+    *reading == 1
 }
 
 fn is_false(value: &bool) -> bool {

@@ -189,6 +189,7 @@ impl Outline {
             let values = [crate::postgres::texts(&schemas)];
             let rows = crate::postgres::query(client, "outline", POSTGRES, &values)?;
             for row in rows {
+                let row = row?;
                 let (kind, name): (&str, String) = (row.get(0), qualified(row.get(1), row.get(2)));
                 let (detail, digest): (String, Option<String>) = (row.get(3), row.get(4));
                 match kind {
@@ -208,11 +209,19 @@ impl Outline {
                     "function" => {
                         let definition = String::new();
                         let name = format!("{name}({detail})");
-                        schema.functions.insert(name, Function { definition });
+                        let function = Function {
+                            definition,
+                            details: None,
+                        };
+                        schema.functions.insert(name, function);
                     }
                     _ => {
                         let definition = digest.unwrap_or_default();
-                        schema.types.insert(name, Type { definition });
+                        let described = Type {
+                            definition,
+                            details: None,
+                        };
+                        schema.types.insert(name, described);
                     }
                 }
             }

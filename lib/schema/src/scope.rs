@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use settings::Settings;
 
 use crate::name::{part, split};
-use crate::{Engine, Error, Schema};
+use crate::{Engine, Error, Named, Schema};
 
 /// What of a database is read and compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,32 +122,38 @@ impl Scope {
     /// goes through it before it is compared, because it may have been recorded with a wider one.
     pub fn within(&self, schema: &Schema) -> Schema {
         let mut kept = schema.clone();
+        self.keep_within(&mut kept);
+        kept
+    }
+
+    /// Takes out of a schema what [`Scope::within`] leaves out.
+    pub fn keep_within(&self, schema: &mut Schema) {
         let engine = schema.engine;
         if engine == Engine::Postgres {
             let read = self.read_schemas();
-            kept.schemas.retain(|name| read.contains(&name.as_str()));
+            schema.schemas.retain(|name| read.contains(&name.as_str()));
         }
-        self.keep(engine, &mut kept.tables);
-        self.keep(engine, &mut kept.views);
-        self.keep(engine, &mut kept.functions);
-        self.keep(engine, &mut kept.sequences);
-        self.keep(engine, &mut kept.enums);
-        self.keep(engine, &mut kept.domains);
-        self.keep(engine, &mut kept.types);
-        kept.extensions
+        self.keep(engine, &mut schema.tables);
+        self.keep(engine, &mut schema.views);
+        self.keep(engine, &mut schema.functions);
+        self.keep(engine, &mut schema.sequences);
+        self.keep(engine, &mut schema.enums);
+        self.keep(engine, &mut schema.domains);
+        self.keep(engine, &mut schema.types);
+        schema
+            .extensions
             .retain(|name, _| !self.ignores(engine, &[name]));
-        for (name, table) in &mut kept.tables {
+        for (name, table) in &mut schema.tables {
             self.keep_under(engine, name, &mut table.indexes);
             self.keep_under(engine, name, &mut table.triggers);
             self.keep_under(engine, name, &mut table.policies);
             self.keep_under(engine, name, &mut table.rules);
         }
-        for (name, view) in &mut kept.views {
+        for (name, view) in &mut schema.views {
             self.keep_under(engine, name, &mut view.indexes);
             self.keep_under(engine, name, &mut view.triggers);
             self.keep_under(engine, name, &mut view.rules);
         }
-        kept
     }
 
     fn keep<T>(&self, engine: Engine, objects: &mut BTreeMap<String, T>) {
@@ -164,7 +170,7 @@ impl Scope {
         });
     }
 
-    fn keep_under<T>(&self, engine: Engine, owner: &str, objects: &mut BTreeMap<String, T>) {
+    fn keep_under<T>(&self, engine: Engine, owner: &str, objects: &mut Named<T>) {
         let (schema, table) = match (engine, split(owner)) {
             (Engine::Postgres, Some(parts)) => parts,
             _ => (String::new(), owner.to_owned()),

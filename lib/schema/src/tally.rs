@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use contract::Check;
 
-use crate::facts::facts;
 use crate::kinds::Class;
+use crate::objects::Objects;
 use crate::{Difference, Engine, INDEX_VALID, Schema};
 
 /// One class of objects of a schema.
@@ -31,8 +31,12 @@ impl Tally {
 /// Every class of which the schema has an object, in the order of [`crate::CHECKS`].
 pub fn tally(schema: &Schema) -> Vec<Tally> {
     let mut counts: BTreeMap<Class, usize> = BTreeMap::new();
-    for key in facts(schema).keys() {
-        *counts.entry(key.class).or_default() += 1;
+    for object in Objects::of(schema).iter() {
+        for (class, count) in object.counts() {
+            if count > 0 {
+                *counts.entry(class).or_default() += count;
+            }
+        }
     }
     let mut tallies = Vec::new();
     if let Some(indexes) = counts.get(&Class::Index)

@@ -113,7 +113,10 @@ pub enum Error {
     NoRight { objects: Vec<String> },
     #[error("cannot read all rows of {}: row-level security hides some", tables.join(", "))]
     RowSecurity { tables: Vec<String> },
-    #[error("cannot lock {tables} tables after {attempts} attempts: {blockers}")]
+    #[error(
+        "cannot lock {} after {attempts} attempts: {blockers}",
+        match tables { 1 => "1 table".to_owned(), count => format!("{count} tables") }
+    )]
     Locked {
         tables: usize,
         attempts: u32,

@@ -6,6 +6,7 @@
 mod deploy;
 mod floor;
 mod pipeline;
+mod schema;
 mod sizes;
 mod snapshot;
 mod timing;
@@ -44,10 +45,11 @@ impl Row {
 /// The parts, by the name that `cargo xtask bench NAME` takes.
 type Part = (&'static str, fn() -> Result<Vec<Row>, String>);
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("floor", floor::rows),
     ("pipeline", pipeline::rows),
     ("deploy", deploy::rows),
+    ("schema", schema::rows),
     ("snapshot", snapshot::rows),
     ("sizes", sizes::rows),
 ];

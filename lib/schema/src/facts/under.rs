@@ -1,14 +1,12 @@
 //! What stands under a table or view.
 
-use std::collections::BTreeMap;
-
 use super::{Fact, Facts, Key, Property, nullability, plain};
 use crate::kinds::Class;
 use crate::name::part;
 use crate::sqlite;
-use crate::{Column, Constraint, Engine, Index, Trigger};
+use crate::{Column, Constraint, Engine, Index, Named, Trigger};
 
-impl Facts {
+impl Facts<'_> {
     pub(super) fn under(
         &mut self,
         owner: &Key,
@@ -28,7 +26,7 @@ impl Facts {
     }
 
     pub(super) fn column(&self, column: &Column) -> (Vec<Property>, String) {
-        let properties = vec![
+        let mut properties = vec![
             self.sql("type", &column.data_type),
             nullability(column.not_null),
             self.default(column.default.as_deref()),
@@ -38,6 +36,16 @@ impl Facts {
             self.optional("sequence", column.sequence.as_deref()),
             self.optional("conflict clause", column.on_conflict.as_deref()),
         ];
+        if self.known.since(18) {
+            let name = column.not_null_name.as_deref();
+            properties.extend(self.detail("name of not null", name));
+        }
+        let state = column.not_null_state.as_deref();
+        properties.extend(self.detail("state of not null", state));
+        if self.known.since(15) {
+            let persistence = column.sequence_persistence.as_deref();
+            properties.extend(self.detail("persistence of its sequence", persistence));
+        }
         let mut whole = vec![column.data_type.clone()];
         if column.not_null {
             whole.push("not null".to_owned());
@@ -64,11 +72,13 @@ impl Facts {
                 name,
                 shown: format!("{name} {text}"),
                 canonical: self.canonical(text),
+                is_new: false,
             },
             None => Property {
                 name,
                 shown: format!("no {name}"),
                 canonical: String::new(),
+                is_new: false,
             },
         }
     }
@@ -111,8 +121,8 @@ impl Facts {
         }
     }
 
-    pub(super) fn indexes(&mut self, owner: &Key, owner_name: &str, all: &BTreeMap<String, Index>) {
-        for (name, index) in all {
+    pub(super) fn indexes(&mut self, owner: &Key, owner_name: &str, all: &Named<Index>) {
+        for (name, index) in all.iter() {
             let definition = &index.definition;
             let properties = vec![self.sql("definition", definition)];
             let whole = definition.clone();
@@ -121,13 +131,8 @@ impl Facts {
         }
     }
 
-    pub(super) fn triggers(
-        &mut self,
-        owner: &Key,
-        owner_name: &str,
-        all: &BTreeMap<String, Trigger>,
-    ) {
-        for (name, trigger) in all {
+    pub(super) fn triggers(&mut self, owner: &Key, owner_name: &str, all: &Named<Trigger>) {
+        for (name, trigger) in all.iter() {
             let enabled = trigger.enabled.as_deref().unwrap_or("ENABLED");
             let definition = &trigger.definition;
             let properties = vec![self.sql("definition", definition), plain("state", enabled)];
@@ -147,9 +152,9 @@ impl Facts {
         owner: &Key,
         owner_name: &str,
         class: Class,
-        all: &BTreeMap<String, String>,
+        all: &Named<String>,
     ) {
-        for (name, definition) in all {
+        for (name, definition) in all.iter() {
             let properties = vec![self.sql("definition", definition)];
             self.under(
                 owner,

@@ -14,6 +14,7 @@ pub(super) fn read<C: GenericClient>(
 ) -> Result<(), Error> {
     let of = [texts(&schemas)];
     for row in query(client, "functions", queries::FUNCTIONS, &of)? {
+        let row = row?;
         let arguments: Vec<String> = row.get("arguments");
         let name = qualified(row.get("schema"), row.get("name"));
         let name = format!("{name}({})", arguments.join(", "));
@@ -24,7 +25,15 @@ pub(super) fn read<C: GenericClient>(
             // Dropped since this transaction's snapshot.
             None => continue,
         };
-        schema.functions.insert(name, Function { definition });
+        let details = match row.get("is_aggregate") {
+            true => super::joined(row.get("details")),
+            false => None,
+        };
+        let function = Function {
+            definition,
+            details,
+        };
+        schema.functions.insert(name, function);
     }
     Ok(())
 }

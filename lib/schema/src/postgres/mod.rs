@@ -8,8 +8,9 @@ mod tables;
 mod types;
 
 use db_connect::StatementError;
+use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{ToSql, Type};
-use postgres::{GenericClient, Row};
+use postgres::{GenericClient, Row, RowIter};
 
 use crate::{Engine, Error, Schema, Scope};
 
@@ -56,6 +57,7 @@ fn read<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error
     let schemas = scope.read_schemas();
     let mut schema = Schema::empty(Engine::Postgres);
     for row in query(client, "schemas", queries::SCHEMAS, &[texts(&&schemas[..])])? {
+        let row = row?;
         let version: i32 = row.get(1);
         schema.server_major = u32::try_from(version / 10_000).ok();
         schema.schemas.extend(row.get::<_, Option<String>>(0));
@@ -63,18 +65,40 @@ fn read<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error
     relations::read(client, &schemas, &mut schema)?;
     functions::read(client, &schemas, &mut schema)?;
     types::read(client, scope, &schemas, &mut schema)?;
-    Ok(scope.within(&schema))
+    scope.keep_within(&mut schema);
+    Ok(schema)
 }
 
 /// Runs a query without a prepared statement of any name: a pooler may give the server's session
 /// to somebody else afterwards, whose own statements have such names too.
-pub(crate) fn query<C: GenericClient>(
-    client: &mut C,
+pub(crate) fn query<'c, C: GenericClient>(
+    client: &'c mut C,
     what: &'static str,
     sql: &str,
     values: &[Value<'_>],
-) -> Result<Vec<Row>, Error> {
-    client.query_typed(sql, values).map_err(reading(what))
+) -> Result<Rows<'c>, Error> {
+    let values = values.iter().map(|(value, of)| (*value, of.clone()));
+    let rows = client.query_typed_raw(sql, values).map_err(reading(what))?;
+    Ok(Rows { rows, what })
+}
+
+/// The rows as they come: those of a class of objects may take more memory than the objects.
+pub(crate) struct Rows<'c> {
+    rows: RowIter<'c>,
+    what: &'static str,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, Error>;
+
+    fn next(&mut self) -> Option<Result<Row, Error>> {
+        self.rows.next().map_err(reading(self.what)).transpose()
+    }
+}
+
+/// What there is to say, in one text; nothing where there is nothing.
+fn joined(details: Vec<String>) -> Option<String> {
+    (!details.is_empty()).then(|| details.join(", "))
 }
 
 /// A value of a query and its type, which the server need not be asked for then.

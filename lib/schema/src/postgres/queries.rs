@@ -32,7 +32,10 @@ SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::tex
         JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
         WHERE f.ftrelid = c.oid) AS server,
     (SELECT f.ftoptions FROM pg_catalog.pg_foreign_table AS f
-        WHERE f.ftrelid = c.oid) AS server_options
+        WHERE f.ftrelid = c.oid) AS server_options,
+    CASE WHEN c.reloftype <> 0 THEN c.reloftype::regtype::text END AS of_type,
+    EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid
+        AND coalesce((to_jsonb(i) ->> 'inhdetachpending')::bool, false)) AS detach_pending
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
@@ -53,6 +56,19 @@ LEFT JOIN pg_catalog.pg_collation AS co
     ON co.oid = a.attcollation AND a.attcollation <> t.typcollation
 LEFT JOIN pg_catalog.pg_namespace AS cn ON cn.oid = co.collnamespace
 WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped";
+
+/// NOT NULL constraints, of which PostgreSQL has a row since 18, of the tables given by oid, where
+/// they are not as PostgreSQL itself makes them. The name of one that a parent alone hands down is the
+/// parent's affair.
+pub(super) const NOT_NULLS: &str = "
+SELECT k.conrelid, a.attname::text AS column, k.conname::text AS name, c.relname::text AS relation,
+    k.conislocal AS is_local, k.connoinherit AS no_inherit, NOT k.convalidated AS not_valid
+FROM pg_catalog.pg_constraint AS k
+JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+WHERE k.conrelid = ANY ($1::oid[]) AND k.contype = 'n'
+    AND (NOT k.convalidated OR k.connoinherit
+        OR k.conislocal AND k.conname <> concat(c.relname, '_', a.attname, '_not_null'))";
 
 /// Constraints of the tables given by oid, but for those that a parent table hands down. NOT NULL,
 /// a constraint since PostgreSQL 18, belongs to the column. What enforces a foreign key are triggers,
@@ -84,14 +100,17 @@ WHERE i.indrelid = ANY ($1::oid[]) AND NOT c.relispartition
         WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')))";
 
 /// Triggers of the relations given by oid, but for those that run a function of Lockstep and those
-/// that a parent table hands down and that fire as its own do.
+/// that a parent table hands down and that fire as its own do. Before 15 those that are handed down
+/// count as internal, as do at all times those of foreign keys.
 pub(super) const TRIGGERS: &str = "
 SELECT t.tgrelid, t.tgname::text AS name, pg_get_triggerdef(t.oid) AS definition,
     t.tgenabled::text AS enabled
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-WHERE t.tgrelid = ANY ($1::oid[]) AND NOT t.tgisinternal
+WHERE t.tgrelid = ANY ($1::oid[])
+    AND (NOT t.tgisinternal OR t.tgparentid <> 0 AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS k WHERE k.oid = t.tgconstraint AND k.contype <> 't'))
     AND t.tgenabled IS DISTINCT FROM (SELECT u.tgenabled FROM pg_catalog.pg_trigger AS u
         WHERE u.oid = t.tgparentid)
     AND n.nspname <> 'lockstep'";
@@ -118,6 +137,7 @@ WHERE r.ev_class = ANY ($1::oid[]) AND r.rulename <> '_RETURN'";
 pub(super) const SEQUENCES: &str = "
 SELECT n.nspname::text AS schema, c.relname::text AS name, format_type(s.seqtypid, NULL) AS type,
     s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
+    c.relpersistence = 'u' AS unlogged,
     o.refobjid AS owner, a.attname::text AS owner_column
 FROM pg_catalog.pg_sequence AS s
 JOIN pg_catalog.pg_class AS c ON c.oid = s.seqrelid
@@ -150,7 +170,20 @@ SELECT n.nspname::text AS schema, p.proname::text AS name,
     CASE WHEN g.aggmtranstype <> 0 THEN format_type(g.aggmtranstype, NULL) END AS moving_state,
     NULLIF(g.aggmfinalfn::oid, 0::oid)::regprocedure::text AS moving_final,
     g.aggminitval AS moving_initial,
-    CASE p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' END AS parallel
+    CASE p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' END AS parallel,
+    ARRAY_REMOVE(ARRAY[
+        CASE g.aggkind WHEN 'o' THEN 'ORDER BY' WHEN 'h' THEN 'HYPOTHETICAL' END,
+        CASE WHEN g.aggnumdirectargs > 0 THEN 'DIRECT ARGUMENTS = ' || g.aggnumdirectargs END,
+        CASE WHEN g.aggtransspace <> 0 THEN 'SSPACE = ' || g.aggtransspace END,
+        CASE WHEN g.aggfinalextra THEN 'FINALFUNC_EXTRA' END,
+        CASE WHEN g.aggfinalfn <> 0 AND g.aggfinalmodify::text <> CASE g.aggkind WHEN 'n' THEN 'r' ELSE 'w' END
+            THEN 'FINALFUNC_MODIFY = ' || g.aggfinalmodify::text END,
+        CASE WHEN g.aggmtransspace <> 0 THEN 'MSSPACE = ' || g.aggmtransspace END,
+        CASE WHEN g.aggmfinalextra THEN 'MFINALFUNC_EXTRA' END,
+        CASE WHEN g.aggmfinalfn <> 0 AND g.aggmfinalmodify::text <> CASE g.aggkind WHEN 'n' THEN 'r' ELSE 'w' END
+            THEN 'MFINALFUNC_MODIFY = ' || g.aggmfinalmodify::text END,
+        CASE WHEN NOT p.proisstrict THEN NULL ELSE 'STRICT' END,
+        CASE WHEN p.provariadic <> 0 THEN 'VARIADIC' END], NULL) AS details
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 LEFT JOIN pg_catalog.pg_aggregate AS g ON g.aggfnoid = p.oid
@@ -175,6 +208,22 @@ SELECT n.nspname::text AS schema, t.typname::text AS name, t.typtype::text AS ki
         FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum) AS attributes,
+    ARRAY(SELECT quote_ident(a.attname) || ' COLLATE ' || a.attcollation::regcollation::text
+        FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS at ON at.oid = a.atttypid
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            AND a.attcollation <> at.typcollation
+        ORDER BY a.attnum) AS collated,
+    ARRAY_REMOVE(ARRAY[
+        CASE WHEN NOT o.opcdefault THEN 'SUBTYPE_OPCLASS = ' || quote_ident(os.nspname) || '.'
+            || quote_ident(o.opcname) END,
+        CASE WHEN r.rngcollation <> rs.typcollation
+            THEN 'COLLATION = ' || r.rngcollation::regcollation::text END,
+        CASE WHEN r.rngcanonical <> 0 THEN 'CANONICAL = ' || r.rngcanonical::regproc::text END,
+        CASE WHEN r.rngsubdiff <> 0 THEN 'SUBTYPE_DIFF = ' || r.rngsubdiff::regproc::text END], NULL)
+        AS range_details,
+    (SELECT k.conname::text FROM pg_catalog.pg_constraint AS k
+        WHERE k.contypid = t.oid AND k.contype = 'n'
+            AND k.conname <> concat(t.typname, '_not_null')) AS not_null_name,
     format_type(r.rngsubtype, NULL) AS subtype,
     (SELECT m.typname::text FROM pg_catalog.pg_type AS m
         WHERE m.oid = (to_jsonb(r) ->> 'rngmultitypid')::oid) AS multirange
@@ -182,6 +231,9 @@ FROM pg_catalog.pg_type AS t
 JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_class AS c ON c.oid = t.typrelid
 LEFT JOIN pg_catalog.pg_range AS r ON r.rngtypid = t.oid
+LEFT JOIN pg_catalog.pg_type AS rs ON rs.oid = r.rngsubtype
+LEFT JOIN pg_catalog.pg_opclass AS o ON o.oid = r.rngsubopc
+LEFT JOIN pg_catalog.pg_namespace AS os ON os.oid = o.opcnamespace
 LEFT JOIN pg_catalog.pg_type AS b ON b.oid = t.typbasetype
 LEFT JOIN pg_catalog.pg_collation AS co
     ON co.oid = t.typcollation AND t.typtype = 'd' AND t.typcollation <> b.typcollation

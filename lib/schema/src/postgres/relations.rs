@@ -1,12 +1,12 @@
 //! Tables and views as such; what stands under them is in the module `tables`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use postgres::{GenericClient, Row};
 
 use super::{queries, query, sequences, tables, texts};
 use crate::name::qualified;
-use crate::{Error, Schema, Table, View};
+use crate::{Column, Error, Named, Schema, Table, View};
 
 /// Where a relation's parts go.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(super) fn read<C: GenericClient>(
         queries::RELATIONS,
         &[texts(&schemas)],
     )? {
+        let row = row?;
         let name = qualified(row.get("schema"), row.get("name"));
         relations.insert(row.get("oid"), (name, relation(&row)));
     }
@@ -112,6 +113,12 @@ fn table_options(row: &Row) -> BTreeSet<String> {
         options.insert(format!("SERVER {server} ({details})"));
     }
     options.extend(using(row));
+    if let Some(of_type) = row.get::<_, Option<String>>("of_type") {
+        options.insert(format!("OF {of_type}"));
+    }
+    if row.get("detach_pending") {
+        options.insert("DETACH PENDING".to_owned());
+    }
     options
 }
 
@@ -136,9 +143,13 @@ fn leave_to_parents(relations: &mut Relations) {
             })
             .collect();
         let same = |name: &String| {
-            parents
-                .iter()
-                .any(|parent| parent.columns.get(name) == table.columns.get(name))
+            let own = &table.columns[name.as_str()];
+            parents.iter().any(|parent| {
+                parent
+                    .columns
+                    .get(name)
+                    .is_some_and(|parent| is_inherited(own, parent))
+            })
         };
         inherited.insert(
             *oid,
@@ -157,22 +168,34 @@ fn leave_to_parents(relations: &mut Relations) {
     }
 }
 
+/// Whether a child's column is its parent's. A NOT NULL that is handed down says nothing of its name.
+fn is_inherited(own: &Column, parent: &Column) -> bool {
+    if own.not_null_name.is_some() || parent.not_null_name.is_none() {
+        return own == parent;
+    }
+    let unnamed = Column {
+        not_null_name: None,
+        ..parent.clone()
+    };
+    *own == unnamed
+}
+
 impl Relation {
-    pub(super) fn indexes(&mut self) -> &mut BTreeMap<String, crate::Index> {
+    pub(super) fn indexes(&mut self) -> &mut Named<crate::Index> {
         match self {
             Relation::Table { table, .. } => &mut table.indexes,
             Relation::View(view) => &mut view.indexes,
         }
     }
 
-    pub(super) fn triggers(&mut self) -> &mut BTreeMap<String, crate::Trigger> {
+    pub(super) fn triggers(&mut self) -> &mut Named<crate::Trigger> {
         match self {
             Relation::Table { table, .. } => &mut table.triggers,
             Relation::View(view) => &mut view.triggers,
         }
     }
 
-    pub(super) fn rules(&mut self) -> &mut BTreeMap<String, String> {
+    pub(super) fn rules(&mut self) -> &mut Named<String> {
         match self {
             Relation::Table { table, .. } => &mut table.rules,
             Relation::View(view) => &mut view.rules,

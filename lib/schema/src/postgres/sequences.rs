@@ -17,6 +17,7 @@ pub(super) fn read<C: GenericClient>(
 ) -> Result<(), Error> {
     let of = [texts(&schemas), super::oids(&oids)];
     for row in query(client, "sequences", queries::SEQUENCES, &of)? {
+        let row = row?;
         let sequence = Parameters {
             data_type: row.get("type"),
             start: row.get("seqstart"),
@@ -28,20 +29,34 @@ pub(super) fn read<C: GenericClient>(
         };
         let owner: Option<u32> = row.get("owner");
         let owner_column: Option<String> = row.get("owner_column");
-        let column = owner
+        let table = owner
             .and_then(|oid| relations.get_mut(&oid))
-            .and_then(|(_, relation)| relation.table())
-            .and_then(|table| table.columns.get_mut(&owner_column.unwrap_or_default()));
+            .and_then(|(_, relation)| relation.table());
+        let of_table = table
+            .as_ref()
+            .is_some_and(|table| table.options.contains("UNLOGGED"));
+        let column =
+            table.and_then(|table| table.columns.get_mut(&owner_column.unwrap_or_default()));
         let Some(column) = column else {
             let (of, name): (String, String) = (row.get("schema"), row.get("name"));
             if schemas.contains(&of.as_str()) {
-                let definition = sequence.definition();
-                schema
-                    .sequences
-                    .insert(qualified(&of, &name), Sequence { definition });
+                let sequence = Sequence {
+                    definition: sequence.definition(),
+                    unlogged: row.get("unlogged"),
+                };
+                schema.sequences.insert(qualified(&of, &name), sequence);
             }
             continue;
         };
+        // Servers before 15 have no unlogged sequence.
+        if schema.server_major.is_some_and(|major| major >= 15) {
+            let persistence = match (of_table, row.get("unlogged")) {
+                (false, true) => Some("UNLOGGED"),
+                (true, false) => Some("LOGGED"),
+                _ => None,
+            };
+            column.sequence_persistence = persistence.map(str::to_owned);
+        }
         let said = sequence.beyond(&column.data_type);
         if said.is_empty() {
             continue;

@@ -15,16 +15,35 @@ pub(super) fn read<C: GenericClient>(
 ) -> Result<(), Error> {
     let of = [super::oids(&oids)];
     for row in query(client, "columns", queries::COLUMNS, &of)? {
-        if let Some(table) = table(relations, &row) {
-            table.columns.insert(row.get("name"), column(&row));
+        let row = row?;
+        match relation(relations, &row) {
+            Some(Relation::Table { table, .. }) => {
+                table.columns.insert(row.get("name"), column(&row));
+            }
+            Some(Relation::View(view)) => {
+                if let Some(default) = row.get("expression") {
+                    view.defaults.insert(row.get("name"), default);
+                }
+            }
+            None => {}
+        }
+    }
+    for row in query(client, "NOT NULL constraints", queries::NOT_NULLS, &of)? {
+        let row = row?;
+        let name: &str = row.get("column");
+        let column = table(relations, &row).and_then(|table| table.columns.get_mut(name));
+        if let Some(column) = column {
+            not_null(column, &row);
         }
     }
     for row in query(client, "constraints", queries::CONSTRAINTS, &of)? {
+        let row = row?;
         if let Some(table) = table(relations, &row) {
             add_constraint(table, &row);
         }
     }
     for row in query(client, "indexes", queries::INDEXES, &of)? {
+        let row = row?;
         if let (Some(relation), Some(definition)) =
             (relation(relations, &row), row.get("definition"))
         {
@@ -35,6 +54,7 @@ pub(super) fn read<C: GenericClient>(
         }
     }
     for row in query(client, "triggers", queries::TRIGGERS, &of)? {
+        let row = row?;
         if let (Some(relation), Some(definition)) =
             (relation(relations, &row), row.get("definition"))
         {
@@ -49,11 +69,13 @@ pub(super) fn read<C: GenericClient>(
         }
     }
     for row in query(client, "policies", queries::POLICIES, &of)? {
+        let row = row?;
         if let Some(table) = table(relations, &row) {
             table.policies.insert(row.get("name"), policy(&row));
         }
     }
     for row in query(client, "rules", queries::RULES, &of)? {
+        let row = row?;
         if let (Some(relation), Some(definition)) =
             (relation(relations, &row), row.get("definition"))
         {
@@ -104,6 +126,21 @@ fn column(row: &Row) -> Column {
         collation: collation(row),
         ..Column::default()
     }
+}
+
+fn not_null(column: &mut Column, row: &Row) {
+    let mut state = Vec::new();
+    if row.get("no_inherit") {
+        state.push("NO INHERIT");
+    }
+    if row.get("not_valid") {
+        state.push("NOT VALID");
+    }
+    column.not_null_state = (!state.is_empty()).then(|| state.join(" "));
+    let (name, relation, of): (String, &str, &str) =
+        (row.get("name"), row.get("relation"), row.get("column"));
+    let is_own = row.get("is_local") && name != format!("{relation}_{of}_not_null");
+    column.not_null_name = is_own.then_some(name);
 }
 
 /// The collation where it is not the type's own; PostgreSQL's without its schema.

@@ -3,7 +3,7 @@
 use postgres::{GenericClient, Row};
 
 use super::tables::collation;
-use super::{queries, query, texts};
+use super::{joined, queries, query, texts};
 use crate::name::{part, qualified};
 use crate::{Constraint, Domain, Error, Extension, Schema, Scope, Type};
 
@@ -16,6 +16,7 @@ pub(super) fn read<C: GenericClient>(
 ) -> Result<(), Error> {
     let of = [texts(&schemas)];
     for row in query(client, "types", queries::TYPES, &of)? {
+        let row = row?;
         let name = qualified(row.get("schema"), row.get("name"));
         match row.get("kind") {
             "e" => {
@@ -26,8 +27,11 @@ pub(super) fn read<C: GenericClient>(
             }
             "c" => {
                 let attributes: Vec<String> = row.get("attributes");
-                let definition = format!("({})", attributes.join(", "));
-                schema.types.insert(name, Type { definition });
+                let composite = Type {
+                    definition: format!("({})", attributes.join(", ")),
+                    details: joined(row.get("collated")),
+                };
+                schema.types.insert(name, composite);
             }
             _ => {
                 let subtype: Option<String> = row.get("subtype");
@@ -39,11 +43,16 @@ pub(super) fn read<C: GenericClient>(
                     "RANGE (SUBTYPE = {}{multirange})",
                     subtype.unwrap_or_default()
                 );
-                schema.types.insert(name, Type { definition });
+                let range = Type {
+                    definition,
+                    details: joined(row.get("range_details")),
+                };
+                schema.types.insert(name, range);
             }
         }
     }
     for row in query(client, "extensions", queries::EXTENSIONS, &[])? {
+        let row = row?;
         let version: String = row.get("version");
         let extension = Extension {
             schema: row.get("schema"),
@@ -63,6 +72,7 @@ fn domain(row: &Row) -> Domain {
         not_null: row.get("not_null"),
         default: row.get("expression"),
         collation: collation(row),
+        not_null_name: row.get("not_null_name"),
         checks: names
             .into_iter()
             .zip(checks)

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use crate::{Column, Engine, Error, Index, Schema, Scope, Table, Trigger, View};
+use crate::{Column, Engine, Error, Index, Named, Schema, Scope, Table, Trigger, View};
 use create_table::TableText;
 use definitions::{Parents, constraint, foreign_keys, index_definition, primary_key, unique};
 use queries::{IndexRow, Rows, TableRow};
@@ -58,7 +58,8 @@ pub fn read_sqlite(conn: &Connection, scope: &Scope) -> Result<Schema, Error> {
             }
         }
     }
-    Ok(scope.within(&schema))
+    scope.keep_within(&mut schema);
+    Ok(schema)
 }
 
 fn table(rows: &Rows, parents: &Parents, row: &TableRow, statement: &str) -> Table {
@@ -138,7 +139,7 @@ fn created_indexes(
     rows: &Rows,
     indexes: &[IndexRow],
     collations: &BTreeMap<String, &str>,
-) -> BTreeMap<String, Index> {
+) -> Named<Index> {
     indexes
         .iter()
         .filter(|index| index.origin == "c")
@@ -151,7 +152,7 @@ fn created_indexes(
         .collect()
 }
 
-fn triggers(rows: &Rows, table: &str) -> BTreeMap<String, Trigger> {
+fn triggers(rows: &Rows, table: &str) -> Named<Trigger> {
     rows.triggers(table)
         .map(|(name, statement)| {
             let definition = statement.trim().to_owned();
