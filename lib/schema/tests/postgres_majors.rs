@@ -36,8 +36,20 @@ const PARTITIONED: &str = "CREATE TABLE m (a int) PARTITION BY RANGE (a);
 const NOT_NULL: &str = "CREATE TABLE t (a int NOT NULL, b int)";
 
 const CHANGES: [Change; 34] = [
-    (13, PARTITIONED, "ALTER TABLE m1 DISABLE TRIGGER g", "trigger-declared", "public.m1.g"),
-    (13, PARTITIONED, "ALTER TABLE m1 DISABLE TRIGGER h", "trigger-as-expected", "public.m1.h"),
+    (
+        13,
+        PARTITIONED,
+        "ALTER TABLE m1 DISABLE TRIGGER g",
+        "trigger-declared",
+        "public.m1.g",
+    ),
+    (
+        13,
+        PARTITIONED,
+        "ALTER TABLE m1 DISABLE TRIGGER h",
+        "trigger-as-expected",
+        "public.m1.h",
+    ),
     (
         13,
         "CREATE TYPE c AS (x text, y text)",

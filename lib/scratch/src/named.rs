@@ -215,9 +215,19 @@ pub(crate) fn is_in(mut link: Link, name: &str) -> Result<Link, Failure> {
 /// what the session sets.
 pub(crate) fn connect(target: &PostgresTarget, application_name: &str) -> Result<Link, Failure> {
     let options = db_connect::Options::new(application_name);
-    let link = db_connect::connect(target, &options).map_err(|error| on_scratch(error.into()))?;
+    let mut link =
+        db_connect::connect(target, &options).map_err(|error| on_scratch(error.into()))?;
     match &link.route {
-        Route::Direct => Ok(link),
+        Route::Direct => {
+            // Making a database may take longer than an application's statements.
+            let mut settings = "SET statement_timeout = 0; SET lock_timeout = 0".to_owned();
+            if link.server_version_num >= 170_000 {
+                settings.push_str("; SET transaction_timeout = 0");
+            }
+            let set = link.client.batch_execute(&settings);
+            set.map_err(|error| failed("prepare the session", error))?;
+            Ok(link)
+        }
         other => Err(Failure::new(
             Class::Usage,
             format!("cannot replay on the scratch server: it is reached through {other}"),
