@@ -14,6 +14,7 @@ use guards::Action;
 use migrations::Dialect;
 use plan::Plan;
 use records::Survey;
+use settings::file::Terms;
 use settings::{Resolved, TargetArgs};
 
 mod deployment;
@@ -97,7 +98,7 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
                     run.change_undone();
                 }
             })?;
-            db_write::report_upgrade(&outdated, &mut report);
+            db_write::report_upgrade(&outdated, declared_terms(&resolved).as_ref(), &mut report);
             report.changed(Changed::Yes).summary(format!(
                 "nothing is pending, {applied} applied; upgraded Lockstep's own tables"
             ));
@@ -134,6 +135,7 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
             environment: environment.clone(),
             protected: false,
             uuid,
+            terms: declared_terms(&resolved),
         });
     }
     let mut deployment = Deployment::new(&plan, &survey, run);
@@ -145,10 +147,19 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
             run.target_identity(&identity);
             report.fact("marked", true).fact("identity", &identity);
         }
-        db_write::report_upgrade(&survey.outdated(), &mut report);
+        db_write::report_upgrade(
+            &survey.outdated(),
+            declared_terms(&resolved).as_ref(),
+            &mut report,
+        );
         deployment.record_schema(writer.as_mut(), &resolved, &mut report);
     }
     Ok(report)
+}
+
+/// What the file declares that the environment demands, which its mark stores.
+fn declared_terms(resolved: &Resolved) -> Option<Terms> {
+    resolved.declared.as_ref().map(|declared| declared.terms())
 }
 
 fn options(args: &Args, resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
@@ -156,6 +167,7 @@ fn options(args: &Args, resolved: &Resolved, run: &Run) -> Result<Options, Failu
     Ok(Options {
         schema: resolved.settings.migrations.schema.clone(),
         lock_timeout: args.lock_timeout,
+        terms: declared_terms(resolved),
         ..Options::new(TOOL.name, run, ledger)?
     })
 }

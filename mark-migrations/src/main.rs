@@ -156,7 +156,8 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
         }
     })?;
     report.changed(Changed::Yes);
-    db_write::report_upgrade(&survey.outdated(), &mut report);
+    let terms = resolved.declared.as_ref().map(|declared| declared.terms());
+    db_write::report_upgrade(&survey.outdated(), terms.as_ref(), &mut report);
     // What is said from here on is about the ledger as it is now.
     match writer.ledger() {
         Ok(rows) => {
@@ -205,7 +206,10 @@ fn task(args: &Args) -> Result<Task<'_>, Failure> {
 }
 
 fn options(resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
-    Options::new(TOOL.name, run, plan::ledger_name(&resolved.settings)?)
+    Ok(Options {
+        terms: resolved.declared.as_ref().map(|declared| declared.terms()),
+        ..Options::new(TOOL.name, run, plan::ledger_name(&resolved.settings)?)?
+    })
 }
 
 /// The canonical version through which the database can be adopted.

@@ -102,6 +102,7 @@ impl Place {
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_secs(5),
             stop: Stop::default(),
+            terms: None,
         };
         let target = settings::Target::parse(&url, Path::new("")).unwrap().0;
         db_write::open(&target, options).unwrap()
@@ -112,6 +113,7 @@ impl Place {
             environment: environment.to_owned(),
             protected,
             uuid: contract::new_uuid(),
+            terms: None,
         };
         let mut writer = self.writer();
         let surveyed = writer.survey().unwrap().mark;

@@ -36,7 +36,8 @@ impl Place {
     fn new(ledger: &str, url: &str, database: Option<String>) -> Place {
         let dir = tempfile::tempdir_in(programs::dir()).unwrap();
         let more = format!(
-            "[environments.dev]\nprotected = false\n\n[migrations]\nledger = \"{ledger}\"\n\n\
+            "[environments.dev]\nprotected = false\n\n[environments.dev.require]\n\
+             DATABASE_URL = true\n\n[migrations]\nledger = \"{ledger}\"\n\n\
              [backup]\ndir = \"backups\"\n"
         );
         std::fs::write(dir.path().join("lockstep.toml"), more).unwrap();
@@ -226,8 +227,17 @@ fn the_first_action_upgrades_it_in_its_own_transaction() {
             assert_eq!(ran.json["facts"]["upgraded"], serde_json::Value::Null);
             assert_eq!(place.dump(), before);
             place.write("0003_bad.sql", "CREATE TABLE more (x int);");
-            place.run("deploy-db", &[]).is(0, "yes").says(BOTH_UPGRADED);
+            place
+                .run("deploy-db", &[])
+                .is(0, "yes")
+                .says(BOTH_UPGRADED)
+                .says("runs_in ci, DATABASE_URL set");
             assert_eq!(place.formats(ledger), ["2", "2"]);
+            let table = place.table("lockstep", "environment");
+            assert_eq!(
+                place.value(&format!("SELECT terms FROM {table}")),
+                r#"{"runs_in":"ci","require":{"DATABASE_URL":true},"endpoints":[]}"#
+            );
             let ran = place.run("deploy-db", &[]);
             ran.is(0, "no").says("nothing is pending, 3 applied");
             assert_eq!(ran.json["facts"]["upgraded"], serde_json::Value::Null);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use tests::application::succeed;
-use tests::postgres_server::{PASSWORD, PASSWORD_ENCODED, Server};
+use tests::postgres_server::{PASSWORD, PASSWORD_ENCODED, Server, USER};
 use tests::programs::{program, root};
 
 const FIRST: &str = "
@@ -76,7 +76,12 @@ impl Application {
             database,
         };
         application.release("0001_application.sql", FIRST);
-        succeed(&mut application.run("mark-db"));
+        let named = format!(
+            "postgres://{USER}@127.0.0.1:{}/{}",
+            server.port(),
+            application.database
+        );
+        succeed(application.run("mark-db").args(["--confirm", &named]));
         application
     }
 

@@ -45,7 +45,8 @@ fn production() -> tempfile::TempDir {
         .unwrap()
         .execute_batch("DROP TABLE lockstep_environment")
         .unwrap();
-    succeed(in_production(&mut program("mark-db", dir.path())));
+    let mut mark = program("mark-db", dir.path());
+    succeed(in_production(&mut mark).args(["--confirm", "sqlite:app.db"]));
     // Its snapshots outlive the test's machine by a command of the user's; here it is a copy.
     let settings = dir.path().join("lockstep.toml");
     let mut text = std::fs::read_to_string(&settings).unwrap();

@@ -73,7 +73,7 @@ pub(crate) struct Observed {
 pub(crate) enum Marked {
     No,
     Yes {
-        mark: Mark,
+        mark: Box<Mark>,
         /// See [`Mark::identity`].
         identity: String,
     },

@@ -79,7 +79,7 @@ fn marked(
         Ok(None) => Ok(Marked::No),
         Ok(Some(mark)) => Ok(Marked::Yes {
             identity: mark.identity(&records.place(target, &answered)?),
-            mark,
+            mark: Box::new(mark),
         }),
         Err(error) if error.is_forbidden() => Ok(Marked::Hidden),
         Err(error) => Err(error),

@@ -21,7 +21,7 @@ pub(crate) fn observe(target: &SqliteTarget, question: &Question) -> Result<Obse
         None => Marked::No,
         Some(mark) => Marked::Yes {
             identity: mark.identity(&Place::sqlite(session.path())),
-            mark,
+            mark: Box::new(mark),
         },
     };
     let occupied_by = records.tables(TABLES_SHOWN as u32)?;

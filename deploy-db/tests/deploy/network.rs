@@ -33,6 +33,7 @@ impl Through for Proxy {
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_millis(300),
             stop: Stop::default(),
+            terms: None,
         };
         db_write::open(&target.unwrap().0, options).unwrap()
     }

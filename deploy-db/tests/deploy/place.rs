@@ -274,6 +274,7 @@ impl Place {
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_secs(10),
             stop: db_write::Stop::default(),
+            terms: None,
         };
         db_write::open(&self.target(), options).unwrap()
     }
@@ -296,6 +297,7 @@ impl Place {
             environment: environment.to_owned(),
             protected,
             uuid: contract::new_uuid(),
+            terms: None,
         };
         let mut writer = self.writer();
         let surveyed = writer.survey().unwrap().mark;

@@ -64,6 +64,7 @@ fn two_projects_share_a_database() {
                 lock_timeout: std::time::Duration::from_secs(1),
                 patience: std::time::Duration::from_secs(1),
                 stop: db_write::Stop::default(),
+                terms: None,
             },
         )
         .unwrap();

@@ -65,6 +65,16 @@ pub enum Error {
         /// What is so.
         what: String,
     },
+    /// The database did not keep the mark as it was written; it was rolled back.
+    #[error("cannot mark {target}: the mark was not kept as it was written: {why}")]
+    MarkNotKept {
+        /// The database.
+        target: String,
+        /// What was read back, or what the engine said.
+        why: String,
+        /// The mark's table.
+        table: &'static str,
+    },
     /// The connection was lost in a COMMIT, and what was left shows that nothing was committed.
     #[error("cannot {act}: the connection was lost in COMMIT, and it was not committed")]
     NotCommitted {
@@ -143,6 +153,7 @@ impl Classify for Error {
             | Error::Stopped { .. }
             | Error::Forbidden { .. }
             | Error::Disturbed { .. }
+            | Error::MarkNotKept { .. }
             | Error::NotCommitted { .. } => Class::Fail,
             Error::CommitLost { .. } | Error::MarkMoved { .. } => Class::Partial,
             Error::Locked { .. } | Error::InUse { .. } | Error::MarkChanged => Class::Busy,
@@ -161,6 +172,11 @@ impl Classify for Error {
             Error::Locked { .. } => Some(
                 "wait for it to end; deploy-db and mark-migrations do with --wait-lock 5m".into(),
             ),
+            Error::MarkNotKept { table, .. } => Some(format!(
+                "look at {table} by hand: somebody else made it, or put a trigger, a rule, a \
+                 generated column or row security on it; take that away, or drop the table, then run \
+                 mark-db again"
+            )),
             Error::MarkChanged => Some("run verify-guards to see whose the database is now".into()),
             Error::MarkMoved { .. } => Some(
                 "run verify-guards, and find out what changes the mark before anything else is done"

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run};
 use migrations::{LedgerRow, Migration, RowState};
-use records::{Accepted, LedgerName, Mark, Outdated, RecordedSchema, Survey};
+use records::{Accepted, LedgerName, Mark, Outdated, Own, Place, RecordedSchema, Survey};
 use schema::{Schema, Scope};
 use settings::Target;
+use settings::file::Terms;
 use sha2::{Digest as _, Sha256};
 
 use crate::postgres::PostgresWriter;
@@ -34,6 +35,9 @@ pub struct Options {
     pub patience: Duration,
     /// Signals.
     pub stop: Stop,
+    /// What the file declares of the environment, which a mark of an earlier format stores once it
+    /// is upgraded.
+    pub terms: Option<Terms>,
 }
 
 impl Options {
@@ -56,6 +60,7 @@ impl Options {
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_secs(30),
             stop,
+            terms: None,
         })
     }
 }
@@ -69,15 +74,52 @@ pub struct NewMark {
     pub protected: bool,
     /// The target's new identity.
     pub uuid: String,
+    /// What its environment demands.
+    pub terms: Option<Terms>,
 }
 
 impl NewMark {
-    /// What a mark says of whose the database is.
-    pub(crate) fn of(mark: &Mark) -> NewMark {
+    /// The terms as the mark stores them.
+    pub(crate) fn stored_terms(&self) -> Option<String> {
+        // Words, texts and lists of them can't fail to be JSON.
+        let terms = self.terms.as_ref()?;
+        serde_json::to_string(terms).ok()
+    }
+
+    /// What of `found`, which was read back, is not as it was written; nothing where all is.
+    pub(crate) fn differs_from(&self, found: Option<&Mark>, place: &Place) -> Option<String> {
+        let Some(found) = found else {
+            return Some("there is none".to_owned());
+        };
+        let fields = [
+            ("the environment", found.environment == self.environment),
+            ("protected", found.protected == self.protected),
+            ("the UUID", found.uuid == self.uuid),
+            ("the terms", found.terms == self.terms),
+            ("the place", found.place == *place),
+            ("the format", found.format == records::MARK_FORMAT),
+        ];
+        let wrong: Vec<&str> = fields
+            .iter()
+            .filter(|(_, same)| !same)
+            .map(|(field, _)| *field)
+            .collect();
+        match wrong.as_slice() {
+            [] => None,
+            ["protected"] if self.protected => Some("it says unprotected".to_owned()),
+            wrong => Some(format!("another value has {}", wrong.join(", "))),
+        }
+    }
+}
+
+impl From<&Mark> for NewMark {
+    /// The mark that is there, as the one that has to stay.
+    fn from(mark: &Mark) -> NewMark {
         NewMark {
             environment: mark.environment.clone(),
             protected: mark.protected,
             uuid: mark.uuid.clone(),
+            terms: mark.terms.clone(),
         }
     }
 }
@@ -164,7 +206,8 @@ pub trait Writer {
     /// When a record can't be read.
     fn survey(&mut self) -> Result<Survey, Error>;
 
-    /// Other sessions that are connected to this database, as far as the engine can tell.
+    /// Other sessions that are connected to this database, as far as the engine can tell; on
+    /// PostgreSQL those of other roles or other addresses, without a platform's own.
     ///
     /// # Errors
     ///
@@ -289,10 +332,15 @@ pub(crate) const UPGRADE: &str = "upgrade Lockstep's own tables";
 
 /// Says which of Lockstep's own tables were upgraded by the change that was made; nothing where
 /// none was of an earlier release.
-pub fn report_upgrade(outdated: &[Outdated], report: &mut Report) {
+/// `terms` are what an upgraded mark stores by now.
+pub fn report_upgrade(outdated: &[Outdated], terms: Option<&Terms>, report: &mut Report) {
     let upgraded: Vec<String> = outdated.iter().map(Outdated::to_string).collect();
     if !upgraded.is_empty() {
         report.fact("upgraded", &upgraded);
+    }
+    if outdated.iter().any(|outdated| outdated.what == Own::Mark) {
+        let stores = terms.map_or_else(|| "no requirements".to_owned(), Terms::in_words);
+        report.fact("mark_stores", stores);
     }
 }
 

@@ -4,18 +4,19 @@
 //! argument, variable or feature that leaves a guard out. What is allowed is allowed because the
 //! mark in the database says so; a file can only add to that.
 
-use std::collections::BTreeMap;
-
 use contract::{Check, Report};
 use records::{Intruder, Mark, Place, RECORDS_OWN, Survey};
 use settings::environment::VARIABLE;
+use settings::file::{RunsIn, Terms};
 use settings::{Resolved, Variables};
 
 mod evidence;
+mod process;
 #[cfg(test)]
 mod tests;
 
 pub use evidence::data_expected;
+pub use process::Process;
 
 /// The run knows which environment it is for.
 pub const ENVIRONMENT_NAMED: Check = Check {
@@ -52,10 +53,10 @@ pub const DATA_PRESENT: Check = Check {
     remedy: "find out where the data went before anything is deployed; restore the newest snapshot",
 };
 
-/// A protected database is changed by CI only.
+/// A protected database is changed where its environment runs: in CI, unless it says otherwise.
 pub const CI_RUN: Check = Check {
     id: "ci-run",
-    holds: "a protected database is changed by a CI job only",
+    holds: "a protected database is changed by a CI job only, or where its runs_in says",
     remedy: "run this in the CI job that deploys; CI sets CI=true there",
 };
 
@@ -69,8 +70,15 @@ pub const VARIABLE_MATCHES: Check = Check {
 /// What the environment requires of the process holds.
 pub const REQUIREMENT_MET: Check = Check {
     id: "requirement-met",
-    holds: "every variable that [environments.X.require] names has the required value",
+    holds: "what the mark and [environments.X.require] ask of variables holds",
     remedy: "run this where the requirement holds, such as the branch it names",
+};
+
+/// The mark stores what the file declares.
+pub const MARK_CURRENT: Check = Check {
+    id: "mark-current",
+    holds: "the mark stores the requirements and addresses that lockstep.toml declares (a warning)",
+    remedy: "run mark-db again with --confirm; for a protected database in its environment's CI job",
 };
 
 /// An unprotected mark is declared unprotected too.
@@ -81,7 +89,7 @@ pub const DECLARED_UNPROTECTED: Check = Check {
 };
 
 /// Every guard, in the order in which they are judged.
-pub const CHECKS: [Check; 11] = [
+pub const CHECKS: [Check; 12] = [
     ENVIRONMENT_NAMED,
     DATABASE_MARKED,
     MARK_MATCHES,
@@ -91,6 +99,7 @@ pub const CHECKS: [Check; 11] = [
     CI_RUN,
     VARIABLE_MATCHES,
     REQUIREMENT_MET,
+    MARK_CURRENT,
     DECLARED_UNPROTECTED,
     RECORDS_OWN,
 ];
@@ -116,8 +125,8 @@ pub struct Situation<'a> {
     pub variable: Option<&'a str>,
     /// Name of that variable.
     pub variable_name: &'a str,
-    /// Whether the process has `CI=true`.
-    pub ci: bool,
+    /// The process that asks.
+    pub process: Process,
     /// Whether the file declares this environment, and as what.
     pub declared: Declared<'a>,
     /// The database's mark.
@@ -138,8 +147,8 @@ pub struct Declared<'a> {
     /// `protected`, true unless the file says otherwise. An environment that the file does not
     /// name is protected.
     pub protected: bool,
-    /// `[environments.X.require]`: each variable's required value, and the one it has.
-    pub require: BTreeMap<&'a str, Requirement<'a>>,
+    /// What it demands; nothing where the file does not name the environment.
+    pub terms: Option<&'a Terms>,
 }
 
 impl Declared<'_> {
@@ -147,18 +156,9 @@ impl Declared<'_> {
     pub fn nothing() -> Declared<'static> {
         Declared {
             protected: true,
-            require: BTreeMap::new(),
+            terms: None,
         }
     }
-}
-
-/// One entry of `[environments.X.require]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Requirement<'a> {
-    /// The value that is asked for.
-    pub required: &'a str,
-    /// The value that the process has.
-    pub found: Option<&'a str>,
 }
 
 /// The answer of one guard.
@@ -168,6 +168,8 @@ pub struct Ruling {
     pub guard: &'static Check,
     /// Whether it lets the action pass.
     pub held: bool,
+    /// Whether somebody should look all the same.
+    pub warns: bool,
     /// What it looked at.
     pub subject: String,
     /// Why it does not let the action pass.
@@ -243,20 +245,16 @@ fn judge_with(
         Some(named) if value(VARIABLE).is_none() => named,
         _ => VARIABLE,
     };
+    let terms = resolved.declared.as_ref().map(|declared| declared.terms());
     let declared = match &resolved.declared {
         None => Declared::nothing(),
         Some(declared) => Declared {
             protected: declared.protected,
-            require: declared
-                .require
-                .iter()
-                .map(|(name, required)| {
-                    let found = value(name);
-                    (name.as_str(), Requirement { required, found })
-                })
-                .collect(),
+            terms: terms.as_ref(),
         },
     };
+    let stored = survey.mark.as_ref().and_then(|mark| mark.terms.as_ref());
+    let process = Process::with(variables, stored.into_iter().chain(&terms));
     let data_expected = survey.data_expected().or(data_expected);
     let claimed_by = resolved.claimed_by_another();
     let mut rulings = judge(&Situation {
@@ -265,7 +263,7 @@ fn judge_with(
         environment: resolved.environment.as_deref(),
         variable: value(variable_name),
         variable_name,
-        ci: value("CI") == Some("true"),
+        process,
         declared,
         mark: survey.mark.as_ref(),
         place: &survey.place,
@@ -301,10 +299,13 @@ pub fn allowed(rulings: &[Ruling]) -> bool {
 /// Enters the rulings as findings.
 pub fn report(rulings: &[Ruling], report: &mut Report) {
     for ruling in rulings {
-        if ruling.held {
+        if ruling.held && !ruling.warns {
             report.held(ruling.guard, &ruling.subject);
         } else {
-            let finding = report.broken(ruling.guard, &ruling.subject, &ruling.message);
+            let finding = match ruling.held {
+                true => report.warned(ruling.guard, &ruling.subject, &ruling.message),
+                false => report.broken(ruling.guard, &ruling.subject, &ruling.message),
+            };
             if let Some(remedy) = &ruling.remedy {
                 finding.remedy(remedy);
             }
@@ -325,7 +326,10 @@ fn unmarked(situation: &Situation<'_>, environment: &str, rulings: &mut Vec<Ruli
     };
     let mut ruling = broken(&DATABASE_MARKED, "database", message);
     ruling.remedy = Some(if situation.declared.protected {
-        format!("run mark-db --environment {environment} in a CI job of that environment")
+        format!(
+            "run mark-db --environment {environment} in a CI job of that environment; it says what \
+             to confirm"
+        )
     } else {
         format!("run mark-db --environment {environment}")
     });
@@ -354,7 +358,7 @@ fn marked(situation: &Situation<'_>, environment: &str, mark: &Mark, rulings: &m
             ),
         ));
     }
-    let moved = mark.place.moved_to(situation.place);
+    let moved = mark.moved_to(situation.place);
     if moved.is_empty() {
         rulings.push(held(&MARK_IN_PLACE, &situation.place.endpoint));
     } else {
@@ -374,6 +378,10 @@ fn marked(situation: &Situation<'_>, environment: &str, mark: &Mark, rulings: &m
         });
         rulings.push(ruling);
     }
+    if mark.environment == environment {
+        current(situation, mark, rulings);
+        requirements(situation, mark, rulings);
+    }
     if mark.protected {
         protected(situation, mark, rulings);
     } else if mark.environment != environment {
@@ -391,18 +399,7 @@ fn marked(situation: &Situation<'_>, environment: &str, mark: &Mark, rulings: &m
 }
 
 fn protected(situation: &Situation<'_>, mark: &Mark, rulings: &mut Vec<Ruling>) {
-    if situation.ci {
-        rulings.push(held(&CI_RUN, "CI"));
-    } else {
-        rulings.push(broken(
-            &CI_RUN,
-            "CI",
-            format!(
-                "{} is protected, and this process has no CI=true",
-                mark.environment
-            ),
-        ));
-    }
+    where_it_runs(situation, mark, rulings);
     let name = situation.variable_name;
     match situation.variable {
         Some(value) if value == mark.environment => {
@@ -422,29 +419,136 @@ fn protected(situation: &Situation<'_>, mark: &Mark, rulings: &mut Vec<Ruling>) 
             format!("not set, the database belongs to {}", mark.environment),
         )),
     }
-    for (name, requirement) in &situation.declared.require {
-        if requirement.found == Some(requirement.required) {
-            rulings.push(held(&REQUIREMENT_MET, *name));
-        } else {
-            // The values are names of branches and the like, which the file holds in the clear;
-            // what the process has instead may be anything, so it is not shown.
-            let found = match requirement.found {
-                Some(_) => "has another value",
-                None => "is not set",
-            };
-            rulings.push(broken(
-                &REQUIREMENT_MET,
-                *name,
-                format!("{found}, required is {}", requirement.required),
+}
+
+/// An action runs where the mark says, and where the file says of the mark's environment.
+fn where_it_runs(situation: &Situation<'_>, mark: &Mark, rulings: &mut Vec<Ruling>) {
+    // A mark that stores nothing was written when CI was the only place.
+    let stored = mark.terms.as_ref().map(|terms| terms.runs_in);
+    let of_file = situation.declared.terms.map(|terms| terms.runs_in);
+    let of_file = of_file.filter(|_| situation.environment == Some(mark.environment.as_str()));
+    let mut places = vec![stored.unwrap_or_default()];
+    places.extend(of_file.filter(|place| *place != places[0]));
+    let owner = &mark.environment;
+    for place in places {
+        rulings.push(match place {
+            RunsIn::Ci if situation.process.ci => held(&CI_RUN, "CI"),
+            RunsIn::Ci => broken(
+                &CI_RUN,
+                "CI",
+                format!("{owner} is protected, and this process has no CI=true"),
+            ),
+            RunsIn::Release if situation.process.terminal => Ruling {
+                remedy: Some(
+                    "let the platform run this: as its release phase or start command".to_owned(),
+                ),
+                ..broken(
+                    &CI_RUN,
+                    "release",
+                    format!(
+                        "{owner} is protected and runs_in = \"release\", and this process has a \
+                         terminal"
+                    ),
+                )
+            },
+            RunsIn::Release => held(&CI_RUN, "release"),
+        });
+    }
+}
+
+/// What the mark and the file ask of variables, once where both ask the same.
+fn requirements(situation: &Situation<'_>, mark: &Mark, rulings: &mut Vec<Ruling>) {
+    let stored = mark.terms.as_ref().map(|terms| &terms.require);
+    let of_file = situation.declared.terms.map(|terms| &terms.require);
+    let both = of_file
+        .into_iter()
+        .flatten()
+        .map(|requirement| (requirement, false))
+        .chain(
+            stored
+                .into_iter()
+                .flatten()
+                .filter(|(name, required)| {
+                    of_file.and_then(|of_file| of_file.get(*name)) != Some(*required)
+                })
+                .map(|requirement| (requirement, true)),
+        );
+    for ((name, required), by_mark) in both {
+        let found = situation.process.value(name);
+        if required.is_met(found) {
+            rulings.push(held(&REQUIREMENT_MET, name));
+            continue;
+        }
+        // The values are names of branches and the like, which the file holds in the clear;
+        // what the process has instead may be anything, so it is not shown.
+        let found = match found {
+            Some(_) => "has another value",
+            None => "is not set",
+        };
+        let mut ruling = broken(
+            &REQUIREMENT_MET,
+            name,
+            match by_mark {
+                true => format!("{found}; by the database's mark {required}"),
+                false => format!("{found}, {required}"),
+            },
+        );
+        if by_mark {
+            ruling.remedy = Some(format!(
+                "run this where it holds; if lockstep.toml asks for something else by now, run \
+                 mark-db --environment {} --confirm TARGET in that environment's CI job first",
+                mark.environment
             ));
         }
+        rulings.push(ruling);
     }
+    // Without a variable of the platform's, "release" would mean any process without a terminal.
+    let release = mark
+        .terms
+        .as_ref()
+        .filter(|terms| terms.runs_in == RunsIn::Release);
+    if release.is_some_and(|terms| terms.require.is_empty()) {
+        rulings.push(broken(
+            &REQUIREMENT_MET,
+            "mark",
+            "it says release, and names no variable of the platform",
+        ));
+    }
+}
+
+/// Whether the mark stores what the file declares. One of an earlier format gets it with the first
+/// change.
+fn current(situation: &Situation<'_>, mark: &Mark, rulings: &mut Vec<Ruling>) {
+    let Some(declared) = situation.declared.terms else {
+        return;
+    };
+    if mark.format < records::MARK_FORMAT {
+        return;
+    }
+    let stored = mark.terms.clone().unwrap_or_default();
+    let mut ruling = held(&MARK_CURRENT, &mark.environment);
+    if stored != *declared {
+        ruling.warns = true;
+        ruling.message = format!(
+            "it stores {}; lockstep.toml declares {}",
+            stored.in_words(),
+            declared.in_words()
+        );
+        ruling.remedy = mark.protected.then(|| {
+            format!(
+                "run mark-db --environment {} --confirm TARGET in the CI job of that environment",
+                mark.environment
+            )
+        });
+    }
+    rulings.push(ruling);
 }
 
 fn held(guard: &'static Check, subject: impl Into<String>) -> Ruling {
     Ruling {
         guard,
         held: true,
+        warns: false,
         subject: subject.into(),
         message: String::new(),
         remedy: None,
@@ -455,6 +559,7 @@ fn broken(guard: &'static Check, subject: impl Into<String>, message: impl Into<
     Ruling {
         guard,
         held: false,
+        warns: false,
         subject: subject.into(),
         message: message.into(),
         remedy: None,

@@ -1,5 +1,9 @@
 //! Every combination, against the two sentences of the rule written a second time.
 
+use std::collections::BTreeMap;
+
+use settings::file::Required;
+
 use super::*;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +52,24 @@ fn mark(of: MarkOf) -> Option<Mark> {
         marked_at: String::new(),
         marked_by: String::new(),
         format: records::MARK_FORMAT,
+        terms: None,
     })
+}
+
+/// Terms that require one variable.
+fn ref_is(value: &str) -> Terms {
+    Terms {
+        require: BTreeMap::from([("REF".to_owned(), Required::Value(value.to_owned()))]),
+        ..Terms::default()
+    }
+}
+
+/// A process with that variable.
+fn on(value: &str) -> Process {
+    Process {
+        values: BTreeMap::from([("REF".to_owned(), value.to_owned())]),
+        ..Process::default()
+    }
 }
 
 /// The rule again, in its shortest form: what must be allowed, and nothing else.
@@ -70,7 +91,7 @@ fn expected(
         MarkOf::Protected => {
             ci && named == Some("blue") && variable == Some("blue") && requirement_met
         }
-        MarkOf::Unprotected => named == Some("blue") && !declared_protected,
+        MarkOf::Unprotected => named == Some("blue") && !declared_protected && requirement_met,
         MarkOf::None => {
             named.is_some() && !occupied && !declared_protected && action == Action::Deploy
         }
@@ -96,21 +117,19 @@ fn every_combination_is_as_the_rule_says() {
                         continue;
                     }
                     let mark = mark(of);
+                    let terms = ref_is("main");
                     let situation = Situation {
                         action,
                         environment: *named,
                         variable: *variable,
                         variable_name: "LOCKSTEP_ENV",
-                        ci,
+                        process: Process {
+                            ci,
+                            ..on(if met { "main" } else { "topic" })
+                        },
                         declared: Declared {
                             protected: declared_protected,
-                            require: BTreeMap::from([(
-                                "REF",
-                                Requirement {
-                                    required: "main",
-                                    found: Some(if met { "main" } else { "topic" }),
-                                },
-                            )]),
+                            terms: Some(&terms),
                         },
                         mark: mark.as_ref(),
                         place: &here,
@@ -152,7 +171,10 @@ fn check_broken_on(of: MarkOf, change: impl FnOnce(&mut Situation<'_>), expected
         environment: Some("blue"),
         variable: Some("blue"),
         variable_name: "LOCKSTEP_ENV",
-        ci: true,
+        process: Process {
+            ci: true,
+            ..Process::default()
+        },
         declared: Declared::nothing(),
         mark: marked.as_ref(),
         place: &here,
@@ -179,7 +201,7 @@ fn a_deployment_of_its_own_environment_passes() {
 fn a_developer_whose_url_is_productions_is_refused_by_production() {
     check_broken(
         |situation| {
-            situation.ci = false;
+            situation.process.ci = false;
             situation.variable = None;
             situation.environment = Some("dev");
             situation.declared.protected = false;
@@ -192,7 +214,7 @@ fn a_developer_whose_url_is_productions_is_refused_by_production() {
 fn a_file_edited_to_say_unprotected_opens_nothing() {
     check_broken(
         |situation| {
-            situation.ci = false;
+            situation.process.ci = false;
             situation.declared.protected = false;
         },
         &["ci-run"],
@@ -253,21 +275,19 @@ fn an_emptied_production_is_not_a_first_run() {
 fn a_requirement_is_added_and_its_found_value_is_not_shown() {
     let here = place("here");
     let production = mark(MarkOf::Protected);
+    let terms = ref_is("refs/heads/main");
     let rulings = judge(&Situation {
         action: Action::Other,
         environment: Some("blue"),
         variable: Some("blue"),
         variable_name: "LOCKSTEP_ENV",
-        ci: true,
+        process: Process {
+            ci: true,
+            ..on("hunter22")
+        },
         declared: Declared {
             protected: true,
-            require: BTreeMap::from([(
-                "GITHUB_REF",
-                Requirement {
-                    required: "refs/heads/main",
-                    found: Some("hunter22"),
-                },
-            )]),
+            terms: Some(&terms),
         },
         mark: production.as_ref(),
         place: &here,
@@ -292,7 +312,7 @@ fn a_moved_database_is_told_who_may_renew_its_mark() {
             environment: Some("green"),
             variable: None,
             variable_name: "LOCKSTEP_ENV",
-            ci: false,
+            process: Process::default(),
             declared: Declared::nothing(),
             mark: marked.as_ref(),
             place: &here,
@@ -305,5 +325,159 @@ fn a_moved_database_is_told_who_may_renew_its_mark() {
             .find(|ruling| ruling.guard.id == MARK_IN_PLACE.id)
             .unwrap();
         assert!(ruling.remedy.as_ref().unwrap().contains(says), "{ruling:?}");
+    }
+}
+
+/// A deployment of blue on its own protected database, whose mark stores `stored` and whose file
+/// declares `declared`: the guards that do not let it pass, and those that warn.
+fn guards_of(
+    stored: Option<Terms>,
+    declared: Option<Terms>,
+    process: Process,
+) -> [Vec<&'static str>; 2] {
+    let here = place("here");
+    let marked = Mark {
+        terms: stored,
+        ..mark(MarkOf::Protected).unwrap()
+    };
+    let rulings = judge(&Situation {
+        action: Action::Deploy,
+        environment: Some("blue"),
+        variable: Some("blue"),
+        variable_name: "LOCKSTEP_ENV",
+        process,
+        declared: Declared {
+            protected: true,
+            terms: declared.as_ref(),
+        },
+        mark: Some(&marked),
+        place: &here,
+        occupied: true,
+        claimed_by: None,
+        data_expected: None,
+    });
+    let ids = |which: &dyn Fn(&Ruling) -> bool| {
+        let found = rulings.iter().filter(|ruling| which(ruling));
+        found.map(|ruling| ruling.guard.id).collect()
+    };
+    [ids(&|ruling| !ruling.held), ids(&|ruling| ruling.warns)]
+}
+
+#[test]
+fn an_action_meets_what_the_mark_stores_and_what_the_file_declares() {
+    let release = |require: &str| Terms {
+        runs_in: RunsIn::Release,
+        ..ref_is(require)
+    };
+    let with = |ci, terminal, value: &str| Process {
+        ci,
+        terminal,
+        ..on(value)
+    };
+    let unset = |ci| Process {
+        ci,
+        ..Process::default()
+    };
+    let any = Terms {
+        require: BTreeMap::from([("REF".to_owned(), Required::Present)]),
+        ..Terms::default()
+    };
+    let (main, topic) = (ref_is("main"), ref_is("topic"));
+    const REF: &str = "requirement-met";
+    const CI: &str = "ci-run";
+    const CURRENT: &str = "mark-current";
+    let same = |terms: &Terms| (Some(terms.clone()), Some(terms.clone()));
+    for ((stored, declared), process, broken, warned) in [
+        (same(&main), with(true, false, "main"), &[][..], &[][..]),
+        (same(&main), with(true, false, "topic"), &[REF], &[]),
+        // A file that was edited takes nothing from the mark.
+        (
+            (Some(main.clone()), Some(Terms::default())),
+            with(true, false, "main"),
+            &[],
+            &[CURRENT],
+        ),
+        (
+            (Some(main.clone()), Some(Terms::default())),
+            with(true, false, "topic"),
+            &[REF],
+            &[CURRENT],
+        ),
+        (
+            (Some(main.clone()), Some(topic.clone())),
+            with(true, false, "topic"),
+            &[REF],
+            &[CURRENT],
+        ),
+        (
+            (Some(main.clone()), None),
+            with(true, false, "topic"),
+            &[REF],
+            &[],
+        ),
+        // What it adds counts at once.
+        (
+            (Some(Terms::default()), Some(main.clone())),
+            with(true, false, "topic"),
+            &[REF],
+            &[CURRENT],
+        ),
+        (
+            (None, Some(main.clone())),
+            with(true, false, "topic"),
+            &[REF],
+            &[CURRENT],
+        ),
+        ((None, None), unset(true), &[], &[]),
+        // Present, whatever it is.
+        (same(&any), with(true, false, "topic"), &[], &[]),
+        (same(&any), unset(true), &[REF], &[]),
+        // Inside the application's machine.
+        (same(&release("shop")), with(false, false, "shop"), &[], &[]),
+        (same(&release("shop")), with(true, false, "shop"), &[], &[]),
+        (
+            same(&release("shop")),
+            with(false, true, "shop"),
+            &[CI],
+            &[],
+        ),
+        (same(&release("shop")), unset(false), &[REF], &[]),
+        (same(&release("shop")), unset(true), &[REF], &[]),
+        // The file alone can't do without CI.
+        (
+            (Some(Terms::default()), Some(release("shop"))),
+            with(false, false, "shop"),
+            &[CI],
+            &[CURRENT],
+        ),
+        (
+            (None, Some(release("shop"))),
+            with(false, false, "shop"),
+            &[CI],
+            &[CURRENT],
+        ),
+        (
+            (Some(release("shop")), Some(Terms::default())),
+            with(false, false, "shop"),
+            &[CI],
+            &[CURRENT],
+        ),
+        // A mark that somebody wrote by hand.
+        (
+            same(&Terms {
+                runs_in: RunsIn::Release,
+                ..Terms::default()
+            }),
+            unset(false),
+            &[REF],
+            &[],
+        ),
+    ] {
+        let found = guards_of(stored.clone(), declared.clone(), process.clone());
+        assert_eq!(
+            found,
+            [broken, warned],
+            "{stored:?} {declared:?} {process:?}"
+        );
     }
 }

@@ -21,7 +21,7 @@ pub use attached::own_tables_state;
 pub use foreign::ForeignLedger;
 pub use format::{LEDGER_FORMAT, MARK_FORMAT, Outdated, Own};
 pub use ledger::RecordedSchema;
-pub use mark::Mark;
+pub use mark::{Mark, terms};
 pub use own::{
     Intruder, RECORDS_OWN, SQLITE_ACCEPTED, SQLITE_ENVIRONMENT, SQLITE_ENVIRONMENT_ADDED,
     SQLITE_LEDGER_FORMAT, SQLITE_MIGRATIONS, SQLITE_SCHEMA, SQLITE_SCHEMA_HISTORY,

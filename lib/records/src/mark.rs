@@ -2,6 +2,7 @@
 
 use rusqlite::OptionalExtension as _;
 use serde_json::Value;
+use settings::file::Terms;
 
 use crate::format::{self, MARK_FORMAT};
 use crate::tables::{MARK_POSTGRES, MARK_SQLITE};
@@ -37,13 +38,22 @@ pub struct Mark {
     pub marked_by: String,
     /// The format in which it was read.
     pub format: i32,
+    /// What its environment demands; nothing where the mark stores none, as one of the first format.
+    pub terms: Option<Terms>,
 }
 
 impl Mark {
+    /// What shows that the database, which is `now` there, was copied or moved since it was marked;
+    /// to be reached by another of the addresses that the mark stores is none of it.
+    pub fn moved_to(&self, now: &Place) -> Vec<String> {
+        let endpoints = self.terms.as_ref().map(|terms| terms.endpoints.as_slice());
+        self.place.moved_to(now, endpoints.unwrap_or_default())
+    }
+
     /// What the target is called in every result, when its database is `now` there. What was
     /// verified or saved of a copy never counts for the original.
     pub fn identity(&self, now: &Place) -> String {
-        if self.place.moved_to(now).is_empty() {
+        if self.moved_to(now).is_empty() {
             self.uuid.clone()
         } else {
             format!("{} copied-or-moved {now}", self.uuid)
@@ -100,10 +110,24 @@ impl SqliteRecords<'_> {
                         true => row.get("format")?,
                         false => format::FIRST,
                     },
+                    terms: None,
                 })
             })
             .optional()
-            .map_err(sqlite(WHAT))
+            .map_err(sqlite(WHAT))?
+            .map(|mark| {
+                let stored: Option<String> = match numbered {
+                    true => statement
+                        .query_row([], |row| row.get("terms"))
+                        .map_err(sqlite(WHAT))?,
+                    false => None,
+                };
+                Ok(Mark {
+                    terms: terms(stored.as_deref())?,
+                    ..mark
+                })
+            })
+            .transpose()
     }
 }
 
@@ -159,5 +183,19 @@ fn of_columns(row: &str) -> Result<Mark, Error> {
         marked_at: text("marked_at")?,
         marked_by: text("marked_by")?,
         format,
+        terms: terms(maybe("terms").as_deref())?,
+    })
+}
+
+/// The terms as a mark stores them.
+///
+/// # Errors
+///
+/// When Lockstep does not write such.
+pub fn terms(stored: Option<&str>) -> Result<Option<Terms>, Error> {
+    let read = stored.map(serde_json::from_str).transpose();
+    read.map_err(|error| Error::Unreadable {
+        what: WHAT,
+        why: format!("its terms: {error}"),
     })
 }

@@ -49,8 +49,9 @@ impl Place {
     }
 
     /// What of `self`, which a mark remembers, is different in `now`, as `name: was → is`. What
-    /// one of the two does not know is no difference.
-    pub fn moved_to(&self, now: &Place) -> Vec<String> {
+    /// one of the two does not know is no difference, and `endpoints` are other addresses of the
+    /// same database.
+    pub fn moved_to(&self, now: &Place, endpoints: &[String]) -> Vec<String> {
         let known = |was: &Option<String>, is: &Option<String>| match (was, is) {
             (Some(was), Some(is)) if was != is => Some(format!("{was}, now {is}")),
             _ => None,
@@ -62,13 +63,31 @@ impl Place {
         if let Some(change) = known(&self.database_oid, &now.database_oid) {
             moved.push(format!("database oid was {change}"));
         }
-        if !self.has_endpoint_of(now) {
+        if !self.has_endpoint_of(now) && !now.is_at_one_of(endpoints) {
             moved.push(format!(
                 "endpoint was {}, now {}",
                 self.endpoint, now.endpoint
             ));
         }
         moved
+    }
+
+    /// Whether the database was reached at one of these addresses, which a person wrote: `host:port`,
+    /// or a file's absolute path.
+    pub fn is_at_one_of(&self, endpoints: &[String]) -> bool {
+        if self.database_oid.is_none() {
+            return endpoints
+                .iter()
+                .map(Path::new)
+                .filter(|path| path.is_absolute())
+                .any(|path| Place::sqlite(path).endpoint == self.endpoint);
+        }
+        let answered = self.endpoint.split(',').next();
+        endpoints.iter().any(|written| {
+            let (host, port) = written.rsplit_once(':').unwrap_or_default();
+            port.parse()
+                .is_ok_and(|port| Some(endpoint(host, port).as_str()) == answered)
+        })
     }
 
     /// Whether `now` was reached where `self` may be reached: a cluster that failed over answers by
@@ -228,12 +247,15 @@ mod tests {
             system_identifier: None,
             ..known.clone()
         };
-        assert_eq!(known.moved_to(&restricted), Vec::<String>::new());
+        assert_eq!(known.moved_to(&restricted, &[]), Vec::<String>::new());
         let clone = Place {
             system_identifier: Some("2".into()),
             ..known.clone()
         };
-        assert_eq!(known.moved_to(&clone), ["system identifier was 1, now 2"]);
+        assert_eq!(
+            known.moved_to(&clone, &[]),
+            ["system identifier was 1, now 2"]
+        );
     }
     #[test]
     fn one_of_several_hosts_is_where_it_was() {
@@ -244,12 +266,41 @@ mod tests {
         };
         let marked = at("a:5432,b:5432");
         for same in ["a:5432", "b:5432", "b:5432,a:5432", "a:5432,c:5432"] {
-            assert!(marked.moved_to(&at(same)).is_empty(), "{same}");
+            assert!(marked.moved_to(&at(same), &[]).is_empty(), "{same}");
         }
         // Another one answered, although the one that is known was asked too.
-        assert!(!marked.moved_to(&at("c:5432,a:5432")).is_empty());
-        assert!(at("a:5432").moved_to(&at("a:5432,b:5432")).is_empty());
-        assert!(!at("a:5432").moved_to(&at("b:5432,a:5432")).is_empty());
+        assert!(!marked.moved_to(&at("c:5432,a:5432"), &[]).is_empty());
+        assert!(at("a:5432").moved_to(&at("a:5432,b:5432"), &[]).is_empty());
+        assert!(!at("a:5432").moved_to(&at("b:5432,a:5432"), &[]).is_empty());
+    }
+
+    #[test]
+    fn a_listed_address_is_no_move_and_no_alibi_for_a_clone() {
+        let at = |endpoint: &str, oid: &str| Place {
+            database_oid: Some(oid.into()),
+            endpoint: endpoint.into(),
+            ..Place::default()
+        };
+        let marked = at("db.internal:5432", "5");
+        let listed = ["LOCALHOST:6543".to_owned(), "10.0.0.7:5432".to_owned()];
+        for (now, moved) in [
+            (at("localhost:6543", "5"), 0),
+            (at("10.0.0.7:5432", "5"), 0),
+            (at("db.internal:5432", "5"), 0),
+            (at("localhost:5432", "5"), 1),
+            (at("localhost:6543,db.internal:5432", "5"), 0),
+            (at("other:1,localhost:6543", "5"), 1),
+            (at("localhost:6543", "6"), 1),
+        ] {
+            assert_eq!(marked.moved_to(&now, &listed).len(), moved, "{now:?}");
+        }
+        let file = Place::sqlite(Path::new("/srv/app.db"));
+        let mounted = Place::sqlite(Path::new("/data/app.db"));
+        assert_eq!(file.moved_to(&mounted, &listed).len(), 1);
+        assert!(
+            file.moved_to(&mounted, &["/data/app.db".to_owned()])
+                .is_empty()
+        );
     }
 
     #[test]
@@ -288,6 +339,10 @@ mod tests {
         }
         // A comma parts hosts, and is nothing special in a path.
         let comma = Place::sqlite(Path::new("/a,b"));
-        assert!(!comma.moved_to(&Place::sqlite(Path::new("/a"))).is_empty());
+        assert!(
+            !comma
+                .moved_to(&Place::sqlite(Path::new("/a")), &[])
+                .is_empty()
+        );
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::part;
 use crate::Named;
+use crate::name::part;
 use crate::scope::{Counted, Scope};
 
 /// The file form's name and version.

@@ -79,6 +79,23 @@ impl SettingsArgs {
 }
 
 impl TargetArgs {
+    /// As [`TargetArgs::load`], for the environment `name`, whatever name the process's own variable
+    /// says: for what runs in one environment's name and speaks of another.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn load_as(&self, name: &str, run: &Run) -> Result<Resolved, Error> {
+        let settings = SettingsArgs {
+            environment: Some(name.to_owned()),
+            ..self.settings.clone()
+        };
+        let variables = Variables::of_process();
+        let loaded = Loaded::named(&settings, name, variables, Path::new(""))?;
+        run.environment(name);
+        self.resolve(loaded, run)
+    }
+
     /// Reads file, variables, environment and target of this process, and names environment and
     /// target in the result.
     ///
@@ -87,6 +104,10 @@ impl TargetArgs {
     /// See [`Error`].
     pub fn load(&self, run: &Run) -> Result<Resolved, Error> {
         let loaded = self.settings.load(run)?;
+        self.resolve(loaded, run)
+    }
+
+    fn resolve(&self, loaded: Loaded, run: &Run) -> Result<Resolved, Error> {
         let ambient = Ambient::of_process(loaded.variables.clone());
         let resolved = Resolved::from(self, loaded, &ambient, Path::new(""))?;
         run.target(resolved.target.describe());

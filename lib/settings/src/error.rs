@@ -9,6 +9,7 @@ use crate::TargetError;
 use crate::dotenv::DotenvFault;
 use crate::environment::NameError;
 use crate::file::{Fault, FileError};
+use crate::nearest::nearest;
 use crate::variables::NotUnicode;
 
 /// Why the settings can't be used.
@@ -128,8 +129,14 @@ impl Classify for Error {
             }
             Error::Name(NameError::NotUnicode(NotUnicode(name)))
             | Error::NotUnicode(NotUnicode(name)) => format!("set {name} to text in UTF-8"),
-            Error::UnknownEnvironment { declared, .. } => {
-                format!("name one that it declares: {}", declared.join(", "))
+            Error::UnknownEnvironment { name, declared, .. } => {
+                let known = declared.iter().map(String::as_str);
+                let meant = nearest(name, known).map(|known| format!("did you mean {known}? "));
+                format!(
+                    "{}name one that it declares: {}",
+                    meant.unwrap_or_default(),
+                    declared.join(", ")
+                )
             }
             Error::EnvFile { source, .. } => source.remedy().to_owned(),
             Error::EnvFileDoubt { .. } => "put the value in single quotes".to_owned(),

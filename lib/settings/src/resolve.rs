@@ -88,6 +88,37 @@ impl Loaded {
         }
         let named = settings.environment.variable.as_deref();
         let name = environment::name(args.environment.as_deref(), named, &variables)?;
+        Loaded::with(settings, variables, warnings, name, args)
+    }
+
+    /// As [`Loaded::from`], for the environment `name` whatever the variables say.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn named(
+        args: &SettingsArgs,
+        name: &str,
+        variables: Variables,
+        cwd: &Path,
+    ) -> Result<Loaded, Error> {
+        let settings = Settings::read(args.config.as_deref(), cwd)?;
+        if !environment::is_name(name) {
+            return Err(environment::NameError::Form {
+                source_name: "the arguments".to_owned(),
+            }
+            .into());
+        }
+        Loaded::with(settings, variables, Vec::new(), Some(name.to_owned()), args)
+    }
+
+    fn with(
+        settings: Settings,
+        variables: Variables,
+        warnings: Vec<Warning>,
+        name: Option<String>,
+        args: &SettingsArgs,
+    ) -> Result<Loaded, Error> {
         let declared = match &name {
             None => None,
             Some(name) => declared(&settings, name)?,

@@ -5,7 +5,7 @@ use tests::pgbouncer::Pgbouncer;
 use tests::postgres_server::Server;
 use tests::proxy::{COMMIT, Cut, Proxy};
 
-use crate::support::{CI, Place};
+use crate::support::{Asks, CI, Place};
 
 #[test]
 fn a_pooler_and_a_missing_right_are_told() {
@@ -14,13 +14,20 @@ fn a_pooler_and_a_missing_right_are_told() {
     let pooler = Pgbouncer::start(Server::shared(), &[]);
     let url = pooler.url(&database);
     place
-        .run(&[], &[CI[0], CI[1], CI[2], ("DATABASE_URL", &url)])
+        .run_as_job(&[], &[CI[0], CI[1], CI[2], ("DATABASE_URL", &url)])
         .is(1, "no")
         .says("give the direct URL");
     place.execute("CREATE ROLE nobody_much LOGIN PASSWORD 'secret'");
     let url = Server::shared().url_as("nobody_much", "secret", &database);
+    let named = format!(
+        "postgres://nobody_much@127.0.0.1:{}/{database}",
+        Server::shared().port()
+    );
     place
-        .run(&[], &[CI[0], CI[1], CI[2], ("DATABASE_URL", &url)])
+        .run(
+            &["--confirm", &named],
+            &[CI[0], CI[1], CI[2], ("DATABASE_URL", &url)],
+        )
         .is(1, "no")
         .says("permission denied")
         .says("GRANT ALL ON SCHEMA lockstep TO \"nobody_much\"");
@@ -33,9 +40,9 @@ fn a_running_deployment_is_not_disturbed() {
     let lock = place.dir.path().join("app.db.lockstep-lock");
     let file = std::fs::File::create(&lock).unwrap();
     file.lock().unwrap();
-    place.run(&[], &CI).is(5, "no").says("cannot lock");
+    place.run_as_job(&[], &CI).is(5, "no").says("cannot lock");
     drop(file);
-    place.run(&[], &CI).is(0, "yes");
+    place.run_as_job(&[], &CI).is(0, "yes");
 }
 
 #[test]
@@ -45,7 +52,8 @@ fn a_lost_commit_is_looked_up_before_the_answer() {
         let proxy = Proxy::start(COMMIT, 0, cut, false);
         let url = proxy.url(&place.url);
         let through = [CI[0], CI[1], CI[2], ("DATABASE_URL", url.as_str())];
-        let ran = place.run(&[], &through);
+        let confirm = place.run(&[], &through).asked();
+        let ran = place.run(&["--confirm", &confirm], &through);
         ran.is(code, changed);
         assert_eq!(proxy.cuts(), 1);
         assert_eq!(place.mark().is_some(), code == 0);
@@ -74,6 +82,7 @@ fn new_mark(environment: &str, protected: bool) -> NewMark {
         environment: environment.to_owned(),
         protected,
         uuid: contract::new_uuid(),
+        terms: None,
     }
 }
 

@@ -7,5 +7,7 @@
 
 mod create;
 mod interrupted;
+mod kept;
 mod marks;
+mod names;
 mod support;

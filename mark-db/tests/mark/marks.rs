@@ -46,7 +46,7 @@ fn what_another_environment_declares_is_not_marked() {
         assert_eq!(place.mark(), None);
         if place.database.is_none() {
             let live = [("CI", "true"), ("LOCKSTEP_ENV", "live")];
-            place.run(&[], &live).is(0, "yes");
+            place.run_as_job(&[], &live).is(0, "yes");
         }
     }
 }
@@ -89,18 +89,20 @@ fn a_protected_mark_is_written_by_its_ci_job_alone() {
         let ran = place.run(&[], &[("LOCKSTEP_ENV", "production"), CI[2]]);
         ran.is(1, "no");
         assert_eq!(ran.failed_checks(), ["ci-run", "target-confirmed"]);
-        let ran = place.run(&[], &[("CI", "true"), CI[1]]);
+        let ran = place.run_as_job(&[], &[("CI", "true"), CI[1]]);
         assert_eq!(ran.failed_checks(), ["requirement-met"]);
         // The flag does not stand for the job's own variable.
-        let ran = place.run(&["--environment", "production"], &[("CI", "true"), CI[2]]);
+        let ran = place.run_as_job(&["--environment", "production"], &[("CI", "true"), CI[2]]);
         assert_eq!(ran.failed_checks(), ["variable-matches"]);
+        let ran = place.run(&[], &CI);
+        assert_eq!(ran.failed_checks(), ["target-confirmed"]);
         assert_eq!(place.mark(), None);
         place.execute("CREATE TABLE t (x int)");
-        place.run(&[], &CI).is(0, "yes");
+        place.run_as_job(&[], &CI).is(0, "yes");
         let marked = place.mark().unwrap();
         assert!(marked.starts_with("production/true/"), "{marked}");
         // Renewed, it stays the same target.
-        place.run(&[], &CI).is(0, "yes");
+        place.run_as_job(&[], &CI).is(0, "yes");
         assert_eq!(place.mark().unwrap(), marked);
     }
 }
@@ -108,12 +110,12 @@ fn a_protected_mark_is_written_by_its_ci_job_alone() {
 #[test]
 fn a_protected_mark_is_never_replaced_where_it_was_written() {
     for place in Place::both() {
-        place.run(&[], &CI).is(0, "yes");
+        place.run_as_job(&[], &CI).is(0, "yes");
         let marked = place.mark();
         let ran = place.mark_dev(&[]);
         ran.is(1, "no").says("it is protected as production");
         assert_eq!(ran.failed_checks(), ["mark-replaceable"]);
-        let ran = place.run(&[], &STAGING);
+        let ran = place.run_as_job(&[], &STAGING);
         assert_eq!(ran.failed_checks(), ["mark-replaceable"]);
         assert_eq!(place.mark(), marked);
         // Not by a file that calls production unprotected either.
@@ -122,11 +124,8 @@ fn a_protected_mark_is_never_replaced_where_it_was_written() {
             "[environments.production]\nprotected = false\n",
         );
         std::fs::write(place.dir.path().join("lockstep.toml"), toml).unwrap();
-        let ran = place.run(&[], &CI);
-        assert_eq!(
-            ran.failed_checks(),
-            ["mark-replaceable", "target-confirmed"]
-        );
+        let ran = place.run_as_job(&[], &CI);
+        assert_eq!(ran.failed_checks(), ["mark-replaceable"]);
         assert_eq!(place.mark(), marked);
     }
 }
@@ -134,27 +133,30 @@ fn a_protected_mark_is_never_replaced_where_it_was_written() {
 #[test]
 fn a_hard_link_to_production_is_not_marked() {
     let place = Place::sqlite();
-    place.run(&[], &CI).is(0, "yes");
+    place.run_as_job(&[], &CI).is(0, "yes");
     let app = rusqlite::Connection::open(place.file()).unwrap();
     app.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)")
         .unwrap();
     let linked = Place::empty();
     std::fs::hard_link(place.file(), linked.file()).unwrap();
     for by in [&place, &linked] {
-        for ran in [by.run(&["--environment", "dev"], &[]), by.run(&[], &CI)] {
+        for ran in [
+            by.run(&["--environment", "dev"], &[]),
+            by.run_as_job(&[], &CI),
+        ] {
             ran.is(1, "no").says("the file has 2 names (hard links)");
         }
     }
     assert_eq!(linked.names(), ["app.db", "lockstep.toml"]);
     std::fs::remove_file(linked.file()).unwrap();
     app.execute_batch("INSERT INTO t VALUES (1)").unwrap();
-    place.run(&[], &CI).is(0, "yes");
+    place.run_as_job(&[], &CI).is(0, "yes");
 }
 
 #[test]
 fn a_copy_gets_a_mark_and_an_identity_of_its_own() {
     let place = Place::sqlite();
-    place.run(&[], &CI).is(0, "yes");
+    place.run_as_job(&[], &CI).is(0, "yes");
     let original = place.mark().unwrap();
     let copy = Place::empty();
     std::fs::copy(place.file(), copy.file()).unwrap();
@@ -175,14 +177,14 @@ fn a_copy_gets_a_mark_and_an_identity_of_its_own() {
         assert_eq!(moved.mark().unwrap(), original);
     }
     moved
-        .run(&[], &CI)
+        .run_as_job(&[], &CI)
         .is(0, "yes")
         .says("moved, of production");
     assert_ne!(moved.mark().unwrap(), original);
     assert!(moved.mark().unwrap().starts_with("production/true/"));
 
     let place = Place::postgres();
-    place.run(&[], &CI).is(0, "yes");
+    place.run_as_job(&[], &CI).is(0, "yes");
     let original = place.mark().unwrap();
     let database = place.database.clone().unwrap();
     let name = format!("{database}_copy");
@@ -265,7 +267,7 @@ fn outside_ci_a_database_in_use_is_not_marked() {
             .says(&format!("(process {})", std::process::id()));
         assert_eq!(ran.failed_checks(), ["no-other-session"]);
         // In CI the application may well be at work.
-        place.run(&[], &CI).is(0, "yes");
+        place.run_as_job(&[], &CI).is(0, "yes");
         drop(app);
         assert!(place.mark().unwrap().starts_with("production/true/"));
     }

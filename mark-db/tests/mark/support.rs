@@ -83,6 +83,26 @@ impl Place {
         Answer::of(&mut command)
     }
 
+    /// The target as the program prints it.
+    pub(crate) fn confirm(&self) -> String {
+        match &self.database {
+            None => "sqlite:app.db".to_owned(),
+            Some(name) => {
+                let port = Server::shared().port();
+                format!(
+                    "postgres://{}@127.0.0.1:{port}/{name}",
+                    tests::postgres_server::USER
+                )
+            }
+        }
+    }
+
+    /// As [`Place::run`], with the target confirmed, as a job's definition has it.
+    pub(crate) fn run_as_job(&self, args: &[&str], variables: &[(&str, &str)]) -> Answer {
+        let confirm = self.confirm();
+        self.run(&[args, &["--confirm", &confirm]].concat(), variables)
+    }
+
     /// Marks as `dev` with the confirmation that the program itself asked for.
     pub(crate) fn mark_dev(&self, more: &[&str]) -> Answer {
         let confirm = self.run(&["--environment", "dev"], &[]).asked();
@@ -102,6 +122,7 @@ impl Place {
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_millis(300),
             stop: Stop::default(),
+            terms: None,
         };
         let target = settings::Target::parse(url, self.dir.path()).unwrap().0;
         db_write::open(&target, options).unwrap()
@@ -127,6 +148,23 @@ impl Place {
                 )
                 .ok()
                 .map(|row| row.get(0)),
+        }
+    }
+
+    /// What the mark stores of its environment's demands.
+    pub(crate) fn terms(&self) -> String {
+        match &self.database {
+            None => rusqlite::Connection::open(self.file())
+                .unwrap()
+                .query_row("SELECT terms FROM lockstep_environment", [], |row| {
+                    row.get(0)
+                })
+                .unwrap(),
+            Some(database) => Server::shared()
+                .connect(database)
+                .query_one("SELECT terms FROM lockstep.environment", &[])
+                .unwrap()
+                .get(0),
         }
     }
 

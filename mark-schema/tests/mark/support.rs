@@ -55,6 +55,7 @@ impl Place {
                 environment: "dev".to_owned(),
                 protected: false,
                 uuid: contract::new_uuid(),
+                terms: None,
             };
             place.writer().write_mark(&mark, None).unwrap();
         }
@@ -185,6 +186,7 @@ impl Place {
             actor: "test".to_owned(),
             ledger: records::LedgerName::default(),
             schema: None,
+            terms: None,
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_secs(5),
             stop: Stop::default(),

@@ -14,12 +14,12 @@ use sql::Dialect;
 
 use super::conditions::{Condition, Conditions};
 use super::outcome::{cause, deferred};
-use super::rows::{self, NewRow};
+use super::rows::NewRow;
 use super::watcher::Watcher;
-use super::{PostgresWriter, tables};
+use super::{Broken, PostgresWriter, mark, tables};
 use crate::error::{ledger_moved, stopped};
 use crate::writer::{LastRow, millis, next_position, row_of};
-use crate::{Applied, ApplyError, Cause, Error};
+use crate::{Applied, ApplyError, Cause};
 
 /// How often a migration that timed out on a lock is tried again.
 const LOCK_ATTEMPTS: u32 = 4;
@@ -286,9 +286,9 @@ impl PostgresWriter {
     /// Makes Lockstep's own tables where they are not there yet, in the transaction of the first
     /// migration; whether one was made or upgraded.
     fn make_tables(&mut self) -> Result<bool, Cause> {
-        let (client, ledger) = (&mut self.link.client, &self.options.ledger);
-        let made = tables::make_ledger(client, ledger).and_then(|made| {
-            tables::upgrade(client, ledger, &self.outdated)?;
+        let (client, options) = (&mut self.link.client, &self.options);
+        let made = tables::make_ledger(client, &options.ledger).and_then(|made| {
+            tables::upgrade(client, options, &self.outdated)?;
             Ok(made || !self.outdated.is_empty())
         });
         let made = made.map_err(|error| self.not_made("make the ledger's tables", error))?;
@@ -300,12 +300,10 @@ impl PostgresWriter {
             .place(&target, &self.link.endpoint)
             .map_err(Cause::from)?;
         let client = &mut self.link.client;
-        let made = tables::make_mark(client)
-            .and_then(|_| rows::write_mark(client, &self.options, &place, &mark, None));
-        match made {
-            Ok(true) => Ok(true),
-            Ok(false) => Err(Error::MarkChanged.into()),
-            Err(error) => Err(self.not_made("mark the database", error)),
+        match mark::write(client, &self.options, &target.database, &place, &mark, None) {
+            Ok(()) => Ok(true),
+            Err(Broken::Refused(error)) => Err(Cause::from(*error)),
+            Err(Broken::Server(error)) => Err(self.not_made("mark the database", error)),
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Conditions {
     /// Its key; no session has a lock that none was taken of.
     lock: Option<Option<i64>>,
     mark: Option<NewMark>,
+    /// Its terms, as it stores them.
+    terms: Option<String>,
     /// How many rows it has, and their [`ledger_digest`].
     ledger: Option<(i64, String)>,
 }
@@ -47,6 +49,7 @@ impl Conditions {
 
     pub(super) fn under_mark(mut self, mark: Option<&NewMark>) -> Conditions {
         self.mark = mark.cloned();
+        self.terms = mark.and_then(NewMark::stored_terms);
         self
     }
 
@@ -80,10 +83,12 @@ impl Conditions {
             let sql = format!(
                 "EXISTS (SELECT 1 FROM ONLY \"lockstep\".\"environment\" m \
                  WHERE m.id OPERATOR(pg_catalog.=) 1 AND m.name OPERATOR(pg_catalog.=) {} \
-                 AND m.protected OPERATOR(pg_catalog.=) {} AND m.uuid OPERATOR(pg_catalog.=) {})",
+                 AND m.protected OPERATOR(pg_catalog.=) {} AND m.uuid OPERATOR(pg_catalog.=) {} \
+                 AND coalesce(m.terms, '') OPERATOR(pg_catalog.=) coalesce({}, ''))",
                 add(&mark.environment, Type::TEXT),
                 add(&mark.protected, Type::BOOL),
                 add(&mark.uuid, Type::TEXT),
+                add(&self.terms, Type::TEXT),
             );
             conditions.push((Condition::Mark, sql));
         }

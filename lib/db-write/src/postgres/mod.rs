@@ -5,10 +5,12 @@ mod by_statement;
 mod conditions;
 mod history;
 mod lock;
+mod mark;
 mod outcome;
 mod rows;
 mod session;
 mod standing;
+mod strangers;
 mod tables;
 mod watcher;
 
@@ -19,7 +21,7 @@ use contract::{Class, Classify as _, Failure};
 use db_connect::{Link, ServerError, StatementError};
 use migrations::{LedgerRow, Migration, RowState};
 use postgres::error::SqlState;
-use records::{Accepted, Mark, Outdated, PostgresRecords, RecordedSchema, Survey};
+use records::{Accepted, Mark, Outdated, Own, PostgresRecords, RecordedSchema, Survey};
 use schema::{Schema, Scope};
 use settings::PostgresTarget;
 
@@ -34,6 +36,9 @@ use rows::{NewRow, RowInsert};
 use session::{Backend, Session};
 use standing::Standing;
 use watcher::Watcher;
+
+/// Sessions that a message names.
+const SESSIONS_NAMED_MAX: usize = 5;
 
 /// A session on a PostgreSQL server, and nothing in between.
 pub(crate) struct PostgresWriter {
@@ -101,11 +106,11 @@ impl PostgresWriter {
     /// which the database has to carry `mark` and nothing may hang on the tables that were written.
     /// Where the connection is lost in COMMIT, `is_there` looks
     /// whether the database holds what was to be written, once the lost session is gone.
-    fn in_transaction<T>(
+    fn in_transaction<T, E: Into<Broken>>(
         &mut self,
         act: &'static str,
         mark: Option<&NewMark>,
-        work: impl FnOnce(&mut postgres::Transaction<'_>, &Options) -> Result<T, postgres::Error>,
+        work: impl FnOnce(&mut postgres::Transaction<'_>, &Options) -> Result<T, E>,
         is_there: impl FnOnce(
             &mut PostgresRecords<'_, postgres::Client>,
         ) -> Result<bool, records::Error>,
@@ -120,9 +125,13 @@ impl PostgresWriter {
             _ => Error::Postgres(StatementError::new(act, error)),
         };
         let mut transaction = self.link.client.transaction().map_err(failed)?;
-        let done = tables::upgrade(&mut transaction, &self.options.ledger, &self.outdated)
-            .and_then(|()| work(&mut transaction, &self.options))
-            .map_err(failed)?;
+        let done = tables::upgrade(&mut transaction, &self.options, &self.outdated)
+            .map_err(Broken::from)
+            .and_then(|()| work(&mut transaction, &self.options).map_err(E::into))
+            .map_err(|broken| match broken {
+                Broken::Server(error) => failed(error),
+                Broken::Refused(error) => *error,
+            })?;
         let mut records = PostgresRecords::new(&mut transaction, &self.options.ledger);
         standing::hold(&mut records, mark, act)?;
         let Err(error) = transaction.commit() else {
@@ -158,6 +167,26 @@ fn in_words(said: &ServerError) -> String {
         }
     }
     text
+}
+
+/// Why a transaction of ours was not committed.
+enum Broken {
+    /// The server's answer, or that the connection was lost.
+    Server(postgres::Error),
+    /// Our own word on what is there.
+    Refused(Box<Error>),
+}
+
+impl From<postgres::Error> for Broken {
+    fn from(error: postgres::Error) -> Broken {
+        Broken::Server(error)
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Broken {
+        Broken::Refused(Box::new(error))
+    }
 }
 
 /// Whether this schema is the recorded one.
@@ -197,56 +226,49 @@ impl Writer for PostgresWriter {
             },
             _ => error.into(),
         })?;
-        self.judged = survey.mark.as_ref().map(NewMark::of);
         self.outdated = survey.outdated();
+        self.judged = survey.mark.as_ref().map(NewMark::from);
+        if let Some(judged) = &mut self.judged
+            && self
+                .outdated
+                .iter()
+                .any(|outdated| outdated.what == Own::Mark)
+        {
+            judged.terms.clone_from(&self.options.terms);
+        }
         Ok(survey)
     }
 
     fn other_sessions(&mut self) -> Result<Vec<String>, Error> {
-        // What another role's session is, only some may see; that it is there, everybody.
-        let rows = self
-            .link
-            .client
-            .query_typed(
-                "SELECT pg_catalog.format('%s as %s (process %s)', \
-                    coalesce(nullif(application_name, ''), 'a session'), usename, pid) \
-                 FROM pg_catalog.pg_stat_activity \
-                 WHERE datname = pg_catalog.current_database() \
-                 AND pid <> pg_catalog.pg_backend_pid() \
-                 AND coalesce(backend_type, 'client backend') = 'client backend' \
-                 AND usename IS NOT NULL \
-                 ORDER BY pid LIMIT 5",
-                &[],
-            )
+        let (own, others) = strangers::clients(&mut self.link.client)
             .map_err(|error| StatementError::new("list the other sessions", error))?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        let own = own.ok_or_else(|| Error::Unfit {
+            target: self.target.database.clone(),
+            why: "the server does not show this session among its own".to_owned(),
+            remedy: "set track_activities = on for the role".to_owned(),
+        })?;
+        let mut strangers = strangers::strangers(&own, &others);
+        strangers.truncate(SESSIONS_NAMED_MAX);
+        Ok(strangers)
     }
 
     fn write_mark(&mut self, mark: &NewMark, surveyed: Option<&Mark>) -> Result<(), Error> {
         let target = self.target.clone();
         let answered = self.link.endpoint.clone();
         let place = self.records().place(&target, &answered)?;
-        let written = self.in_transaction(
+        let database = target.database.clone();
+        self.in_transaction(
             "write the mark",
             None,
             |transaction, options| {
-                tables::make_mark(transaction)?;
-                rows::write_mark(transaction, options, &place, mark, surveyed)
+                mark::write(transaction, options, &database, &place, mark, surveyed)
             },
             |records| {
-                Ok(records.mark()?.is_some_and(|now| {
-                    now.environment == mark.environment
-                        && now.protected == mark.protected
-                        && now.uuid == mark.uuid
-                        && now.place == place
-                }))
+                Ok(mark
+                    .differs_from(records.mark()?.as_ref(), &place)
+                    .is_none())
             },
-        )?;
-        if written {
-            Ok(())
-        } else {
-            Err(Error::MarkChanged)
-        }
+        )
     }
 
     fn upgrade(&mut self) -> Result<(), Error> {
@@ -254,7 +276,7 @@ impl Writer for PostgresWriter {
         self.in_transaction(
             UPGRADE,
             judged.as_ref(),
-            |_, _| Ok(()),
+            |_, _| Ok::<(), Broken>(()),
             |records| {
                 Ok(records.ledger_format()? == records::LEDGER_FORMAT
                     && records
@@ -327,7 +349,7 @@ impl Writer for PostgresWriter {
                     history::insert_accepted(transaction, options, accepted)?;
                 }
                 rows::insert_schema(transaction, options, schema)?;
-                Ok(true)
+                Ok::<bool, postgres::Error>(true)
             },
             |records| is_recorded(records, schema),
         )?;

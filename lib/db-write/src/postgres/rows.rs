@@ -3,11 +3,10 @@
 use migrations::{Migration, RowState};
 use postgres::types::{ToSql, Type};
 use postgres::{GenericClient, Statement};
-use records::Mark;
 
 use super::conditions::{Condition, Conditions};
 use crate::writer::state_text;
-use crate::{NewMark, NewSchema, Options, Resolution};
+use crate::{NewSchema, Options, Resolution};
 
 /// What a row of the ledger says beside its migration.
 pub(super) struct NewRow<'a> {
@@ -173,44 +172,4 @@ pub(super) fn insert_schema<C: GenericClient>(
         ],
     )?;
     Ok(())
-}
-
-/// Writes the mark in place of `surveyed`, and in place of nothing else; whether it was written.
-pub(super) fn write_mark<C: GenericClient>(
-    client: &mut C,
-    options: &Options,
-    place: &records::Place,
-    mark: &NewMark,
-    surveyed: Option<&Mark>,
-) -> Result<bool, postgres::Error> {
-    let marked_at = contract::now();
-    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![
-        (&mark.environment, Type::TEXT),
-        (&mark.protected, Type::BOOL),
-        (&mark.uuid, Type::TEXT),
-        (&place.system_identifier, Type::TEXT),
-        (&place.database_oid, Type::TEXT),
-        (&place.endpoint, Type::TEXT),
-        (&marked_at, Type::TEXT),
-        (&options.actor, Type::TEXT),
-    ];
-    let sql = match surveyed {
-        None => {
-            values.push((&records::MARK_FORMAT, Type::INT4));
-            values.push((&env!("CARGO_PKG_VERSION"), Type::TEXT));
-            "INSERT INTO \"lockstep\".\"environment\" (id, name, protected, uuid, \
-                system_identifier, database_oid, endpoint, marked_at, marked_by, format, lockstep) \
-             VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING"
-        }
-        Some(surveyed) => {
-            values.push((&surveyed.environment, Type::TEXT));
-            values.push((&surveyed.protected, Type::BOOL));
-            values.push((&surveyed.uuid, Type::TEXT));
-            "UPDATE ONLY \"lockstep\".\"environment\" SET name = $1, protected = $2, uuid = $3, \
-                system_identifier = $4, database_oid = $5, endpoint = $6, marked_at = $7, \
-                marked_by = $8 \
-             WHERE id = 1 AND name = $9 AND protected = $10 AND uuid = $11"
-        }
-    };
-    Ok(client.execute_typed(sql, &values)? == 1)
 }

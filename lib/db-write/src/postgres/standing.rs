@@ -4,6 +4,7 @@
 use contract::{Class, Classify as _};
 use migrations::LedgerRow;
 use postgres::{SimpleQueryMessage, Statement};
+use records::Own;
 
 use super::PostgresWriter;
 use crate::{ApplyError, Cause, Error, NewMark};
@@ -122,10 +123,10 @@ impl PostgresWriter {
         // A database without a mark need not have its table.
         let sql = match self.judged {
             Some(_) => format!(
-                "SELECT {state}, m.name, m.protected, m.uuid \
+                "SELECT {state}, m.name, m.protected, m.uuid, m.terms \
                  FROM (SELECT 1) one LEFT JOIN ONLY \"lockstep\".\"environment\" m ON m.id = 1"
             ),
-            None => format!("SELECT {state}, NULL::text, NULL::bool, NULL::text"),
+            None => format!("SELECT {state}, NULL::text, NULL::bool, NULL::text, NULL::text"),
         };
         let client = &mut self.link.client;
         let statement = match self.standing.prepared.take() {
@@ -141,11 +142,15 @@ impl PostgresWriter {
         let Some(row) = rows.first() else {
             return Err(Cause::new(Class::Error, format!("cannot {ACT}: no answer")));
         };
-        let mark = row.get::<_, Option<String>>(1).map(|environment| NewMark {
-            environment,
-            protected: row.get(2),
-            uuid: row.get(3),
-        });
+        let mark = match row.get::<_, Option<String>>(1) {
+            None => None,
+            Some(environment) => Some(NewMark {
+                environment,
+                protected: row.get(2),
+                uuid: row.get(3),
+                terms: records::terms(row.get(4)).map_err(Cause::from)?,
+            }),
+        };
         Ok((mark, row.get(0)))
     }
 
@@ -169,7 +174,17 @@ impl PostgresWriter {
         let judged = match (&self.mark_with_first, &self.judged) {
             // The mark of a first file went with it.
             (Some(_), _) => Some(None),
-            (None, judged) => judged.clone().map(Some),
+            (None, judged) => judged.clone().map(|mut judged| {
+                // So with its upgrade.
+                if self
+                    .outdated
+                    .iter()
+                    .any(|outdated| outdated.what == Own::Mark)
+                {
+                    judged.terms = None;
+                }
+                Some(judged)
+            }),
         };
         let unread = |what: &str, error: records::Error| {
             // Nobody answers: what is known is that the server rolled back.
@@ -183,7 +198,7 @@ impl PostgresWriter {
         };
         match self.records().mark() {
             Err(error) => return unread("the database's mark", error),
-            Ok(mark) if judged.is_some_and(|judged| mark.as_ref().map(NewMark::of) != judged) => {
+            Ok(mark) if judged.is_some_and(|judged| mark.as_ref().map(NewMark::from) != judged) => {
                 return Some("the database's mark is not the one that was judged".to_owned());
             }
             Ok(_) => {}
@@ -214,7 +229,7 @@ pub(super) fn hold(
     judged: Option<&NewMark>,
     act: &'static str,
 ) -> Result<(), Error> {
-    let mark = records.mark()?.as_ref().map(NewMark::of);
+    let mark = records.mark()?.as_ref().map(NewMark::from);
     let what = if judged.is_some() && mark.as_ref() != judged {
         "the database's mark is not the one that was judged".to_owned()
     } else {

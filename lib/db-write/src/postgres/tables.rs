@@ -6,6 +6,9 @@
 use postgres::GenericClient;
 use postgres::types::Type;
 use records::{LedgerName, Outdated, Own};
+use settings::file::Terms;
+
+use crate::Options;
 
 const MARK_SCHEMA: &str = "lockstep";
 
@@ -86,7 +89,11 @@ pub(super) fn make_ledger<C: GenericClient>(
 
 /// Makes the mark's schema and table where they are missing, and gives them the format of this
 /// program: what a table is made of is what one of the first format is upgraded with.
-pub(super) fn make_mark<C: GenericClient>(client: &mut C) -> Result<(), postgres::Error> {
+/// One that is upgraded stores `terms`.
+pub(super) fn make_mark<C: GenericClient>(
+    client: &mut C,
+    terms: Option<&Terms>,
+) -> Result<(), postgres::Error> {
     make_schema(client, MARK_SCHEMA)?;
     make_table(
         client,
@@ -104,11 +111,17 @@ pub(super) fn make_mark<C: GenericClient>(client: &mut C) -> Result<(), postgres
 )",
     )?;
     let rows = client.query_typed(
-        "SELECT attname::pg_catalog.text FROM pg_catalog.pg_attribute \
-         WHERE attrelid OPERATOR(pg_catalog.=) \
-            pg_catalog.to_regclass('\"lockstep\".\"environment\"') AND NOT attisdropped",
+        "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a \
+         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid \
+         WHERE a.attrelid OPERATOR(pg_catalog.=) \
+            pg_catalog.to_regclass('\"lockstep\".\"environment\"') AND NOT a.attisdropped \
+            AND c.relkind IN ('r', 'p')",
         &[],
     )?;
+    if rows.is_empty() {
+        // Something else has the name. Who writes the mark says so.
+        return Ok(());
+    }
     // Looked for first: only the table's owner may ask for a column, also for one that is there.
     let there: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     for (column, definition) in MARK_ADDED {
@@ -116,12 +129,14 @@ pub(super) fn make_mark<C: GenericClient>(client: &mut C) -> Result<(), postgres
             client.batch_execute(&add_to_mark(column, definition))?;
         }
     }
+    let terms = terms.and_then(|terms| serde_json::to_string(terms).ok());
     client.execute_typed(
-        "UPDATE ONLY \"lockstep\".\"environment\" SET format = $1, lockstep = $2 \
+        "UPDATE ONLY \"lockstep\".\"environment\" SET format = $1, lockstep = $2, terms = $3 \
          WHERE format OPERATOR(pg_catalog.<) $1",
         &[
             (&records::MARK_FORMAT, Type::INT4),
             (&env!("CARGO_PKG_VERSION"), Type::TEXT),
+            (&terms, Type::TEXT),
         ],
     )?;
     Ok(())
@@ -130,14 +145,14 @@ pub(super) fn make_mark<C: GenericClient>(client: &mut C) -> Result<(), postgres
 /// Upgrades what an earlier release wrote.
 pub(super) fn upgrade<C: GenericClient>(
     client: &mut C,
-    ledger: &LedgerName,
+    options: &Options,
     outdated: &[Outdated],
 ) -> Result<(), postgres::Error> {
     for outdated in outdated {
         match outdated.what {
-            Own::Mark => make_mark(client)?,
+            Own::Mark => make_mark(client, options.terms.as_ref())?,
             Own::Ledger => {
-                make_ledger(client, ledger)?;
+                make_ledger(client, &options.ledger)?;
             }
         }
     }

@@ -17,7 +17,7 @@ use super::reach::Reach;
 use super::schema_table::SchemaTable;
 use super::tables::{self, NewRow};
 use super::usable::{Unusable, Usable};
-use super::{SqliteWriter, holders, pragmas};
+use super::{Broken, SqliteWriter, holders, pragmas};
 use crate::error::{ledger_moved, sqlite_class, sqlite_code, sqlite_remedy, sqlite_words, stopped};
 use crate::writer::{LastRow, millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause};
@@ -110,7 +110,7 @@ impl SqliteWriter {
         let seen = self.seen.take();
         self.touched.set(false);
         let failed = |error: rusqlite::Error| self.engine(&error);
-        self.own_tables().map_err(failed)?;
+        self.own_tables()?;
         // Asked within the transaction, where nobody else can commit; our own commits don't show.
         let data_version = self.data_version().map_err(failed)?;
         let seen = seen.filter(|seen| seen.data_version == data_version);
@@ -300,17 +300,21 @@ impl SqliteWriter {
         self.outdated.clear();
     }
 
-    pub(super) fn own_tables(&self) -> Result<(), rusqlite::Error> {
+    pub(super) fn own_tables(&self) -> Result<(), Cause> {
+        let failed = |error: rusqlite::Error| self.engine(&error);
         if !self.ledger_there {
-            tables::make_ledger(&self.connection, &self.options.ledger)?;
+            tables::make_ledger(&self.connection, &self.options.ledger).map_err(failed)?;
         }
-        self.upgrade_outdated()?;
+        self.upgrade_outdated().map_err(failed)?;
         if let Some(mark) = &self.mark_with_first {
             // Nobody else of ours writes one under the deployment lock.
             let (connection, options) = (&self.connection, &self.options);
-            if !tables::write_mark(connection, options, &self.path, mark, None)? {
-                return Err(rusqlite::Error::StatementChangedRows(0));
-            }
+            tables::write_mark(connection, options, &self.path, mark, None).map_err(|broken| {
+                match broken {
+                    Broken::Engine(error) => failed(error),
+                    Broken::Refused(error) => Cause::from(*error),
+                }
+            })?;
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ impl SqliteWriter {
         applied_at: &str,
     ) -> Result<(i64, Before), Cause> {
         let failed = |error: rusqlite::Error| self.engine(&error);
-        self.own_tables().map_err(failed)?;
+        self.own_tables()?;
         self.ends_with(ledger.last())?;
         self.mark_is_judged()?;
         self.ledger_is(ledger)?;

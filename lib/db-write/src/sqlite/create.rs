@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use settings::SqliteTarget;
 
 use super::lock::FileLock;
-use super::tables;
+use super::{Broken, tables};
 use crate::{Error, NewMark, Options};
 
 const ACT: &str = "create the database";
@@ -93,9 +93,12 @@ fn write(new: &Path, path: &Path, options: &Options, mark: &NewMark) -> Result<(
     let connection = Connection::open_with_flags(new, flags).map_err(failed)?;
     connection
         .execute_batch("BEGIN IMMEDIATE")
-        .and_then(|()| tables::write_mark(&connection, options, path, mark, None))
-        .and_then(|_| connection.execute_batch("COMMIT"))
         .map_err(failed)?;
+    tables::write_mark(&connection, options, path, mark, None).map_err(|broken| match broken {
+        Broken::Engine(source) => failed(source),
+        Broken::Refused(error) => *error,
+    })?;
+    connection.execute_batch("COMMIT").map_err(failed)?;
     connection.close().map_err(|(_, source)| failed(source))
 }
 

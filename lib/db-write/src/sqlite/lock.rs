@@ -170,6 +170,7 @@ mod tests {
             lock_timeout: Duration::ZERO,
             patience: Duration::ZERO,
             stop: Stop::default(),
+            terms: None,
         };
         let (inside, taken) = (AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {

@@ -44,6 +44,26 @@ use tables::NewRow;
 
 pub use create::create_sqlite;
 
+/// Why a transaction of ours was not committed.
+enum Broken {
+    /// SQLite's answer.
+    Engine(rusqlite::Error),
+    /// Our own word on what is there.
+    Refused(Box<Error>),
+}
+
+impl From<rusqlite::Error> for Broken {
+    fn from(error: rusqlite::Error) -> Broken {
+        Broken::Engine(error)
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Broken {
+        Broken::Refused(Box::new(error))
+    }
+}
+
 /// How long SQLite itself waits for another's lock before we look whether an end was asked for.
 const BUSY_SLICE: Duration = Duration::from_millis(100);
 
@@ -126,7 +146,7 @@ impl SqliteWriter {
     fn upgrade_outdated(&self) -> Result<(), rusqlite::Error> {
         for outdated in &self.outdated {
             match outdated.what {
-                Own::Mark => tables::make_mark(&self.connection)?,
+                Own::Mark => tables::make_mark(&self.connection, self.options.terms.as_ref())?,
                 Own::Ledger => tables::make_ledger(&self.connection, &self.options.ledger)?,
             }
         }
@@ -135,48 +155,48 @@ impl SqliteWriter {
 
     /// Runs `work` in one immediate transaction, which is committed only under the mark that was
     /// judged.
-    fn in_transaction<T>(
+    fn in_transaction<T, E: Into<Broken>>(
         &mut self,
         act: &'static str,
-        work: impl FnOnce(&Connection, &Options, &Path) -> Result<T, rusqlite::Error>,
+        work: impl FnOnce(&Connection, &Options, &Path) -> Result<T, E>,
     ) -> Result<T, Error> {
         let judged = self.judged.clone();
-        let mut moved = false;
-        let done = self.committed(act, |connection, options, path| {
-            let done = work(connection, options, path)?;
-            if let Some(mark) = &judged
-                && !tables::has_mark(connection, mark)?
-            {
-                moved = true;
-                return Err(rusqlite::Error::QueryReturnedNoRows);
+        self.committed(act, |connection, options, path| {
+            let done = work(connection, options, path).map_err(E::into)?;
+            match &judged {
+                Some(mark) if !tables::has_mark(connection, mark)? => {
+                    Err(Error::MarkMoved { act }.into())
+                }
+                _ => Ok::<T, Broken>(done),
             }
-            Ok(done)
-        });
-        match done {
-            Err(_) if moved => Err(Error::MarkMoved { act }),
-            done => done,
-        }
+        })
     }
 
     /// Runs `work` in one immediate transaction, which also upgrades what an earlier release wrote.
     fn committed<T>(
         &mut self,
         act: &'static str,
-        work: impl FnOnce(&Connection, &Options, &Path) -> Result<T, rusqlite::Error>,
+        work: impl FnOnce(&Connection, &Options, &Path) -> Result<T, Broken>,
     ) -> Result<T, Error> {
-        let done = self.patiently("BEGIN IMMEDIATE").and_then(|()| {
+        let begun = self.patiently("BEGIN IMMEDIATE").map_err(Broken::from);
+        let done = begun.and_then(|()| {
             self.upgrade_outdated()?;
-            work(&self.connection, &self.options, &self.path)
-                .and_then(|done| self.patiently("COMMIT").map(|()| done))
+            let done = work(&self.connection, &self.options, &self.path)?;
+            self.patiently("COMMIT")?;
+            Ok(done)
         });
         if done.is_ok() {
             self.outdated.clear();
         }
-        done.map_err(|source| {
+        done.map_err(|broken| {
             if !self.connection.is_autocommit() {
                 // What can't be rolled back is rolled back by whoever opens the file next.
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
+            let source = match broken {
+                Broken::Refused(error) => return *error,
+                Broken::Engine(source) => source,
+            };
             match sqlite_class(&source) {
                 Class::Busy => Error::InUse {
                     act,
@@ -447,12 +467,16 @@ impl Writer for SqliteWriter {
             },
             _ => error.into(),
         })?;
-        self.judged = survey.mark.as_ref().map(|mark| NewMark {
-            environment: mark.environment.clone(),
-            protected: mark.protected,
-            uuid: mark.uuid.clone(),
-        });
         self.outdated = survey.outdated();
+        self.judged = survey.mark.as_ref().map(NewMark::from);
+        if let Some(judged) = &mut self.judged
+            && self
+                .outdated
+                .iter()
+                .any(|outdated| outdated.what == Own::Mark)
+        {
+            judged.terms.clone_from(&self.options.terms);
+        }
         Ok(survey)
     }
 
@@ -485,18 +509,13 @@ impl Writer for SqliteWriter {
     }
 
     fn write_mark(&mut self, mark: &NewMark, surveyed: Option<&Mark>) -> Result<(), Error> {
-        let written = self.committed("write the mark", |connection, options, path| {
+        self.committed("write the mark", |connection, options, path| {
             tables::write_mark(connection, options, path, mark, surveyed)
-        })?;
-        if written {
-            Ok(())
-        } else {
-            Err(Error::MarkChanged)
-        }
+        })
     }
 
     fn upgrade(&mut self) -> Result<(), Error> {
-        self.in_transaction(UPGRADE, |_, _, _| Ok(()))
+        self.in_transaction(UPGRADE, |_, _, _| Ok::<(), Broken>(()))
     }
 
     fn mark_with_first(&mut self, mark: NewMark) {

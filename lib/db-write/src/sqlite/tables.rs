@@ -5,12 +5,15 @@ use std::path::Path;
 use migrations::{Migration, RowState};
 use records::{
     LedgerName, Mark, Place, SQLITE_ENVIRONMENT, SQLITE_ENVIRONMENT_ADDED, SQLITE_LEDGER_FORMAT,
-    SQLITE_MIGRATIONS, SQLITE_SCHEMA,
+    SQLITE_MIGRATIONS, SQLITE_SCHEMA, SqliteRecords,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
+use settings::file::Terms;
 
+use super::Broken;
+use crate::error::{sqlite_code, sqlite_words};
 use crate::writer::state_text;
-use crate::{NewMark, NewSchema, Options, Resolution};
+use crate::{Error, NewMark, NewSchema, Options, Resolution};
 
 /// The statement that makes the mark's table.
 fn mark_table() -> String {
@@ -22,7 +25,11 @@ fn mark_table() -> String {
 
 /// Makes the mark's table where it is missing, and gives it the format of this program: what a
 /// table is made of is what one of the first format is upgraded with.
-pub(super) fn make_mark(connection: &Connection) -> Result<(), rusqlite::Error> {
+/// One that is upgraded stores `terms`.
+pub(super) fn make_mark(
+    connection: &Connection,
+    terms: Option<&Terms>,
+) -> Result<(), rusqlite::Error> {
     connection.execute_batch(&mark_table())?;
     for (column, definition) in SQLITE_ENVIRONMENT_ADDED {
         let there = connection
@@ -37,8 +44,13 @@ pub(super) fn make_mark(connection: &Connection) -> Result<(), rusqlite::Error> 
         }
     }
     connection.execute(
-        "UPDATE main.lockstep_environment SET format = ?1, lockstep = ?2 WHERE format < ?1",
-        (records::MARK_FORMAT, env!("CARGO_PKG_VERSION")),
+        "UPDATE main.lockstep_environment SET format = ?1, lockstep = ?2, terms = ?3 \
+         WHERE format < ?1",
+        (
+            records::MARK_FORMAT,
+            env!("CARGO_PKG_VERSION"),
+            terms.and_then(|terms| serde_json::to_string(terms).ok()),
+        ),
     )?;
     Ok(())
 }
@@ -76,23 +88,76 @@ fn ledger_sql(ledger: &LedgerName) -> String {
         .concat()
 }
 
-/// Writes the mark in place of `surveyed`, and in place of nothing else, and makes its table where
-/// there is none; whether it was written.
+/// Writes the mark in place of `surveyed`, and in place of nothing else, makes its table where there
+/// is none, and reads it back.
 pub(super) fn write_mark(
     connection: &Connection,
     options: &Options,
     path: &Path,
     mark: &NewMark,
     surveyed: Option<&Mark>,
+) -> Result<(), Broken> {
+    let not_kept = |why: String| {
+        Broken::from(Error::MarkNotKept {
+            target: path.display().to_string(),
+            why,
+            table: "lockstep_environment",
+        })
+    };
+    let kind: Option<String> = connection
+        .query_row(
+            "SELECT type FROM main.sqlite_schema WHERE type IN ('table', 'view') \
+             AND name LIKE 'lockstep\\_environment' ESCAPE '\\'",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(kind) = kind.filter(|kind| kind != "table") {
+        return Err(not_kept(format!("lockstep_environment is a {kind}")));
+    }
+    let written = put_mark(connection, options, path, mark, surveyed);
+    let written = match written {
+        // Our own statements are right where the table is the one that we make.
+        Err(error)
+            if matches!(
+                sqlite_code(&error),
+                Some(rusqlite::ErrorCode::Unknown | rusqlite::ErrorCode::ConstraintViolation)
+            ) =>
+        {
+            return Err(not_kept(sqlite_words(&error)));
+        }
+        written => written?,
+    };
+    let found = SqliteRecords::new(connection, &options.ledger)
+        .mark()
+        .map_err(Error::from)?;
+    let Some(differs) = mark.differs_from(found.as_ref(), &Place::sqlite(path)) else {
+        return Ok(());
+    };
+    let uuid = |mark: Option<&Mark>| mark.map(|mark| mark.uuid.clone());
+    if !written && uuid(found.as_ref()) != uuid(surveyed) {
+        return Err(Error::MarkChanged.into());
+    }
+    Err(not_kept(differs))
+}
+
+/// Whether it was written.
+fn put_mark(
+    connection: &Connection,
+    options: &Options,
+    path: &Path,
+    mark: &NewMark,
+    surveyed: Option<&Mark>,
 ) -> Result<bool, rusqlite::Error> {
-    make_mark(connection)?;
+    make_mark(connection, options.terms.as_ref())?;
+    let terms = mark.stored_terms();
     let endpoint = Place::sqlite(path).endpoint;
     let now = contract::now();
     let written = match surveyed {
         None => connection.execute(
             "INSERT INTO main.lockstep_environment \
-             (id, name, protected, uuid, endpoint, marked_at, marked_by, format, lockstep) \
-             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+             (id, name, protected, uuid, endpoint, marked_at, marked_by, format, lockstep, \
+              terms) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
             (
                 &mark.environment,
                 mark.protected,
@@ -102,12 +167,13 @@ pub(super) fn write_mark(
                 &options.actor,
                 records::MARK_FORMAT,
                 env!("CARGO_PKG_VERSION"),
+                &terms,
             ),
         ),
         Some(surveyed) => connection.execute(
             "UPDATE main.lockstep_environment SET name = ?1, protected = ?2, uuid = ?3, endpoint = ?4, \
-             marked_at = ?5, marked_by = ?6 \
-             WHERE id = 1 AND name = ?7 AND protected = ?8 AND uuid = ?9",
+             marked_at = ?5, marked_by = ?6, lockstep = ?7, terms = ?8 \
+             WHERE id = 1 AND name = ?9 AND protected = ?10 AND uuid = ?11",
             (
                 &mark.environment,
                 mark.protected,
@@ -115,6 +181,8 @@ pub(super) fn write_mark(
                 endpoint,
                 now,
                 &options.actor,
+                env!("CARGO_PKG_VERSION"),
+                &terms,
                 &surveyed.environment,
                 surveyed.protected,
                 &surveyed.uuid,
@@ -129,9 +197,14 @@ pub(super) fn has_mark(connection: &Connection, mark: &NewMark) -> Result<bool, 
     connection
         .prepare_cached(
             "SELECT 1 FROM main.lockstep_environment \
-             WHERE id = 1 AND name = ?1 AND protected = ?2 AND uuid = ?3",
+             WHERE id = 1 AND name = ?1 AND protected = ?2 AND uuid = ?3 AND terms IS ?4",
         )?
-        .exists((&mark.environment, mark.protected, &mark.uuid))
+        .exists((
+            &mark.environment,
+            mark.protected,
+            &mark.uuid,
+            mark.stored_terms(),
+        ))
 }
 
 /// What a row of the ledger says beside its migration.

@@ -3,6 +3,7 @@
 
 mod accept;
 mod fault;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 pub use accept::{Accept, Acceptable, is_digest};
 pub use fault::Fault;
+pub use terms::{Required, RunsIn, Terms};
 pub use values::{DatabaseSource, ScratchServer, Version};
 pub use variable::{Condition, PathKind, VariableKind, VariableRule};
 
@@ -71,8 +73,13 @@ pub struct EnvironmentSettings {
     pub database: Option<DatabaseSource>,
     /// Whether its database needs the guards of production; so unless it says otherwise.
     pub protected: bool,
-    /// Variables and the values that an action demands of them, besides the built-in guards.
-    pub require: BTreeMap<String, String>,
+    /// Variables and what an action demands of them, besides the built-in guards.
+    pub require: BTreeMap<String, Required>,
+    /// The addresses by which its database may be reached.
+    #[serde(deserialize_with = "terms::endpoints")]
+    pub endpoints: Vec<String>,
+    /// Where actions on its database run; in a CI job where nothing is said.
+    pub runs_in: Option<RunsIn>,
 }
 
 impl Default for EnvironmentSettings {
@@ -81,6 +88,8 @@ impl Default for EnvironmentSettings {
             database: None,
             protected: true,
             require: BTreeMap::new(),
+            endpoints: Vec::new(),
+            runs_in: None,
         }
     }
 }

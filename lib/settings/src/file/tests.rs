@@ -101,7 +101,10 @@ fn the_whole_file_is_read() {
         production.database,
         Some(DatabaseSource::Variable("DATABASE_URL".to_owned()))
     );
-    assert_eq!(production.require["GITHUB_REF"], "refs/heads/main");
+    assert_eq!(
+        production.require["GITHUB_REF"],
+        Required::Value("refs/heads/main".to_owned())
+    );
     let dev = &settings.environments["dev"];
     assert!(!dev.protected);
     assert_eq!(
@@ -225,6 +228,58 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
     ] {
         assert_eq!(fault(text), expected);
+    }
+}
+
+#[test]
+fn what_an_environment_demands_is_read_and_must_make_sense() {
+    let settings = parse(
+        "[environments.live]\nruns_in = \"release\"\n\
+         endpoints = [\"db.internal:5432\", \"localhost:6543\", \"/data/app.db\"]\n\
+         [environments.live.require]\nFLY_APP_NAME = \"shop\"\nFLY_MACHINE_ID = true\n",
+    );
+    let terms = settings.environments["live"].terms();
+    assert_eq!(terms.runs_in, RunsIn::Release);
+    assert_eq!(terms.require["FLY_MACHINE_ID"], Required::Present);
+    assert_eq!(
+        terms.in_words(),
+        "runs_in release, FLY_APP_NAME shop, FLY_MACHINE_ID set, endpoints db.internal:5432 and \
+         localhost:6543 and /data/app.db"
+    );
+    for (text, expected) in [
+        (
+            "[environments.live]\nruns_in = \"relase\"",
+            "line 2, column 11: unknown runs_in in [environments.live]: \"relase\"; did you mean \
+             \"release\"?",
+        ),
+        (
+            "[environments.live.require]\nX = false",
+            "write true for a variable that has to be set, or leave it out",
+        ),
+        (
+            "[environments.live.require]\nX = \"\"",
+            "no variable can be required to be empty; write true for any value",
+        ),
+        (
+            "[environments.live.require]\nX = 1",
+            "must be the value that the variable has to have, or true for any value, and is an \
+             integer",
+        ),
+        (
+            "[environments.live]\nendpoints = [\"app@db:5432\"]",
+            "an address is \"host:port\", without user or database, or a file's absolute path",
+        ),
+        (
+            "[environments.live]\nruns_in = \"release\"",
+            "[environments.live]: runs_in = \"release\" asks for the platform's own variables",
+        ),
+        (
+            "[environments.dev]\nprotected = false\nruns_in = \"ci\"",
+            "[environments.dev]: runs_in is for protected environments",
+        ),
+    ] {
+        let said = fault(text);
+        assert!(said.contains(expected), "{said}");
     }
 }
 

@@ -139,8 +139,15 @@ pub(super) fn environments<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, EnvironmentSettings>, D::Error> {
     let environments = BTreeMap::<String, EnvironmentSettings>::deserialize(deserializer)?;
-    match environments.keys().find(|name| !environment::is_name(name)) {
-        Some(_) => Err(D::Error::custom(environment::NAME_FORM)),
-        None => Ok(environments),
+    if !environments.keys().all(|name| environment::is_name(name)) {
+        return Err(D::Error::custom(environment::NAME_FORM));
     }
+    for (name, declared) in &environments {
+        if let Some(contradiction) = declared.contradiction() {
+            return Err(D::Error::custom(format!(
+                "[environments.{name}]: {contradiction}"
+            )));
+        }
+    }
+    Ok(environments)
 }
