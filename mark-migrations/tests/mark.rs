@@ -296,7 +296,7 @@ fn a_row_that_is_kept_out_of_the_ledger_is_no_adoption() {
                 "lockstep.schema",
                 "CREATE RULE r AS ON INSERT TO lockstep.migrations WHERE new.position = 2 \
                  DO INSTEAD NOTHING",
-                "lockstep.migrations: rule r on table lockstep.migrations",
+                "rule r on table lockstep.migrations",
             ),
         };
         place.execute(&format!("DELETE FROM {record}; {keeps_out}"));

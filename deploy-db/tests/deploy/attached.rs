@@ -126,7 +126,7 @@ fn what_hangs_there_is_refused_before_anything_begins() {
         (
             "GRANT ALL ON ALL TABLES IN SCHEMA lockstep TO PUBLIC",
             "REVOKE ALL ON ALL TABLES IN SCHEMA lockstep FROM PUBLIC",
-            "lockstep.environment: PUBLIC may write",
+            "PUBLIC may write",
         ),
         (
             "CREATE ROLE writes_marks; GRANT USAGE ON SCHEMA lockstep TO writes_marks; \
