@@ -83,7 +83,7 @@ struct TaskArgs {
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     accept: Option<String>,
 
-    /// Renew the record: verify-schema --replay has passed here, and the evidence says so.
+    /// Renew the record: a replay by verify-schema has passed here, and the evidence says so.
     #[arg(long)]
     renew: bool,
 }
