@@ -24,7 +24,7 @@ fn tables_without_a_mark_are_protected_and_not_adopted() {
                 "it has tables and no mark",
                 "mark-db",
                 "not adopted",
-                "mark-migrations",
+                "run verify-migrations",
             ],
         );
         place.mark("dev", false);
