@@ -55,7 +55,7 @@ const TOKENS: [(&str, Of, usize, &str); 92] = [
     ("discord.com/api/webhooks/", Of::Any, 40, "Discord"),
     ("SG.", Of::Any, 60, "SendGrid"), ("key-", Of::Hex, 32, "Mailgun"), ("xkeysib-", Of::Word, 64, "Brevo"),
     ("npm_", Of::Alnum, 36, "npm"), ("pypi-AgE", Of::Word, 50, "PyPI"), ("rubygems_", Of::Hex, 48, "RubyGems"),
-    ("CLOJARS_", Of::Alnum, 60, "Clojars"), ("cio", Of::Alnum, 32, "crates.io"), ("dckr_pat_", Of::Word, 27, "Docker"),
+    ("CLOJARS_", Of::Alnum, 60, "Clojars"), ("cio", Of::Alnum, 32, "Cargo"), ("dckr_pat_", Of::Word, 27, "Docker"),
     ("AKCp", Of::Alnum, 69, "Artifactory"), ("cmVmd", Of::Alnum, 59, "Artifactory"),
     ("sk-ant-", Of::Word, 80, "Anthropic"), ("sk-proj-", Of::Word, 40, "OpenAI"), ("sk-svcacct-", Of::Word, 40, "OpenAI"),
     ("hf_", Of::Alnum, 34, "Hugging Face"), ("pplx-", Of::Alnum, 48, "Perplexity"), ("gsk_", Of::Alnum, 40, "Groq"),

@@ -115,7 +115,7 @@ fn values_are_found_in_every_language_of_settings() {
             ("Main.java", "String password = \"hunter2\";"),
             ("main.tf", "password = \"hunter2\""),
             (".my.cnf", "[client]\nuser=app\npassword=hunter2"),
-            (".npmrc", "//registry.npmjs.org/:_authToken=0f3c1"),
+            (".npmrc", "//packages.example.com/:_authToken=0f3c1"),
             (".pypirc", "[pypi]\npassword = hunter2"),
             ("redis.conf", "requirepass hunter2"),
             ("named.conf", "  secret \"aHVudGVyMg==\";\n"),
