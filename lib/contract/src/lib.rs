@@ -21,6 +21,7 @@
 mod class;
 mod cli;
 mod console;
+mod ended;
 pub mod evidence;
 mod failure;
 pub mod file;

@@ -3,10 +3,12 @@
 //! Members are only added within a version; their values are open sets. The published form is
 //! `result.schema.json`.
 
+use std::time::Instant;
+
 use anstyle::Style;
 use serde_json::{Map, Value, json};
 
-use crate::console::{BOLD, DIM, GREEN, RED, paint, plain, style_of};
+use crate::console::{BOLD, DIM, GREEN, RED, json_text, paint, plain, style_of};
 use crate::report::{Counts, Finding, Report, Status, TargetFacts};
 use crate::{Changed, Class, Failure, Tool, secret};
 
@@ -290,4 +292,18 @@ fn redact(value: &mut Value, mask: fn(&str) -> String) {
         Value::Object(members) => members.values_mut().for_each(|value| redact(value, mask)),
         _ => {}
     }
+}
+/// What the log says of a whole run.
+pub(crate) fn account(outcome: &Outcome<'_>) -> String {
+    let mut text = format!("{} {}\n", outcome.started_at, outcome.tool.name);
+    text.push_str(&outcome.human(false));
+    if let Some(failure) = &outcome.report.stopped_by {
+        text.push_str(&failure_lines(outcome.tool, failure, false));
+    }
+    text.push_str(&format!("{}\n", json_text(&outcome.json())));
+    text
+}
+
+pub(crate) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
