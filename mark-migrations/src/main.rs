@@ -1,7 +1,9 @@
 //! Marks migrations as applied or pending in the ledger, without running them.
 //!
-//! Two uses: to adopt a database whose tables were made before Lockstep came, and to end a dirty
-//! row after somebody has looked at what a migration left behind. Every row says why.
+//! Three uses: to adopt a database whose tables were made before Lockstep came, to take that back,
+//! and to end a dirty row after somebody has looked at what a migration left behind. What an adoption
+//! claims is proven by the replay of verify-migrations, or excused by a reviewed line. Every row says
+//! why.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,11 +14,16 @@ use db_write::{NewSchema, Options, Resolution, Row, Writer};
 use guards::Action;
 use migrations::{LedgerRow, Migration, RowState};
 use plan::Plan;
+use plan::adoption::{ADOPTION_PROVEN, NONE};
 use records::Survey;
 use schema::Scope;
 use settings::{Resolved, TargetArgs};
 
+mod adoption;
 mod unchanged;
+mod undo;
+
+use adoption::{Claim, Grounds};
 
 const TOOL: Tool = contract::tool!(&CHECKS);
 
@@ -38,9 +45,12 @@ const ROW_MARKED: Check = Check {
     remedy: "run mark-migrations again",
 };
 
-const OWN: [Check; 5] = [
+const OWN: [Check; 8] = [
     ADOPTABLE,
     VERSION_KNOWN,
+    ADOPTION_PROVEN,
+    accept::ACCEPT_FITS,
+    undo::UNDOABLE,
     ROW_MARKED,
     db_write::SCHEMA_RECORDED,
     settings::SETTINGS_USED,
@@ -53,10 +63,16 @@ struct Args {
     #[command(flatten)]
     target: TargetArgs,
 
-    /// Adopt the database: everything up to this version is applied. `none`: nothing is, the
-    /// tables that are there belong to somebody else.
+    /// Adopt the database: everything up to this version is applied, as verify-migrations has proven
+    /// with the same --evidence folder. `none`: nothing is, the tables that are there belong to
+    /// somebody else.
     #[arg(long, value_name = "VERSION")]
     applied_through: Option<String>,
+
+    /// Take an adoption back: its rows leave the ledger. Only as long as nothing was deployed after
+    /// it.
+    #[arg(long, conflicts_with_all = ["applied_through", "resolve"], requires = "because")]
+    undo_adoption: bool,
 
     /// End a dirty row: the version, and what it is.
     #[arg(
@@ -77,12 +93,10 @@ struct Args {
     wait_lock: Duration,
 }
 
-/// What `--applied-through` takes for a database whose tables are another project's.
-const NONE: &str = "none";
-
 /// What is to be done.
 enum Task<'a> {
     Adopt { through: &'a str },
+    Undo,
     Resolve { version: &'a str, to: Resolution },
 }
 
@@ -113,6 +127,7 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
     let plan = plan::make(&resolved.settings, dialect, &survey)?;
     let through = match task {
         Task::Adopt { through } => adoptable(&plan, &survey, through, &mut report),
+        Task::Undo => undo::undoable(&survey, &mut report),
         Task::Resolve { version, .. } => resolvable(&plan, &survey, version, &mut report),
     };
     let Some(through) = through.filter(|_| !run.refuses(&report)) else {
@@ -120,8 +135,19 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
         return Ok(report);
     };
     let scope = Scope::from_settings(&resolved.settings);
+    let adopted = adopted(&plan, &through);
+    let claim = Claim {
+        resolved: &resolved,
+        plan: &plan,
+        survey: &survey,
+        adopted: &adopted,
+    };
+    let grounds = match task {
+        Task::Adopt { .. } => Some(adoption::judge(&claim, writer.as_mut(), run, &mut report)?),
+        Task::Undo | Task::Resolve { .. } => None,
+    };
     let records = match task {
-        Task::Adopt { .. } => false,
+        Task::Adopt { .. } | Task::Undo => false,
         Task::Resolve { .. } => unchanged::may_be_recorded(
             writer.as_mut(),
             &scope,
@@ -137,17 +163,18 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
     }
     run.change_began();
     let because = args.because.as_deref();
-    let done = match task {
-        Task::Adopt { .. } => adopt(
-            writer.as_mut(),
-            &resolved,
-            &adopted(&plan, &through),
-            because.unwrap_or("adopted"),
-            &mut report,
-        ),
-        Task::Resolve { to, .. } => {
+    let done = match (task, grounds) {
+        (Task::Adopt { .. }, Some(grounds)) => {
+            let because = because.unwrap_or("adopted");
+            adopt(writer.as_mut(), &grounds, &adopted, because, &mut report)
+        }
+        (Task::Resolve { to, .. }, _) => {
             let because = because.unwrap_or_default();
             resolve(writer.as_mut(), &through, to, because, &mut report)
+        }
+        (Task::Undo | Task::Adopt { .. }, _) => {
+            let because = because.unwrap_or_default();
+            undo::undo(writer.as_mut(), &survey, because, &mut report)
         }
     };
     done.inspect_err(|error| {
@@ -179,13 +206,24 @@ fn task(args: &Args) -> Result<Task<'_>, Failure> {
     if let Some(through) = &args.applied_through {
         return Ok(Task::Adopt { through });
     }
+    let because = args.because.as_deref().unwrap_or_default();
+    if args.undo_adoption {
+        if because.trim().is_empty() {
+            return Err(Failure::new(
+                Class::Usage,
+                "cannot take an adoption back without a reason",
+            )
+            .remedy("give --because and what was wrong with it"));
+        }
+        return Ok(Task::Undo);
+    }
     let values = args.resolve.as_deref().unwrap_or_default();
     let [version, state] = values else {
         return Err(Failure::new(Class::Usage, "cannot tell what to mark").remedy(
-            "give --applied-through VERSION, or --resolve VERSION applied|pending with --because",
+            "give --applied-through VERSION, --undo-adoption with --because, or --resolve VERSION \
+             applied|pending with --because",
         ));
     };
-    let because = args.because.as_deref().unwrap_or_default();
     if because.trim().is_empty() {
         return Err(
             Failure::new(Class::Usage, "cannot end a dirty row without a reason")
@@ -308,7 +346,7 @@ fn resolvable(plan: &Plan, survey: &Survey, version: &str, report: &mut Report) 
 
 fn adopt(
     writer: &mut dyn Writer,
-    resolved: &Resolved,
+    grounds: &Grounds,
     adopted: &[&Migration],
     because: &str,
     report: &mut Report,
@@ -318,10 +356,9 @@ fn adopt(
         .map(|migration| Row { migration, because })
         .collect();
     let ledger: Vec<LedgerRow> = (1..).zip(adopted).map(ledger_row).collect();
-    let scope = Scope::from_settings(&resolved.settings);
     let state = migrations::ledger_state(&ledger);
-    let schema = NewSchema::new(&writer.read_schema(&scope)?, &scope, state)?;
-    writer.adopt(&rows, &schema, None)?;
+    let schema = NewSchema::new(&grounds.schema, &grounds.scope, state)?;
+    writer.adopt(&rows, &schema, grounds.accepted.as_ref())?;
     for migration in adopted {
         report.held(&ROW_MARKED, migration.file.display().to_string());
     }
@@ -346,6 +383,7 @@ fn ledger_row((position, migration): (i64, &&Migration)) -> LedgerRow {
         duration_ms: 0,
         applied_by: String::new(),
         run_id: String::new(),
+        because: None,
         position,
     }
 }

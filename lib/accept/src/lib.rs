@@ -17,6 +17,22 @@ pub const ACCEPT_FITS: Check = Check {
     remedy: "delete the line from lockstep.toml: it no longer excuses anything",
 };
 
+/// What a ledger's entries say under, beside the checks that lines excuse: that an adoption was
+/// taken back, and that a replay has made the schema of an adoption after all.
+pub const ADOPTION_UNDONE: &str = "adoption-undone";
+/// See [`ADOPTION_UNDONE`].
+pub const REPLAY_PASSED: &str = "replay-passed";
+
+/// The entry of an adoption that no replay has proven, neither before it nor since.
+pub fn unproven_adoption(accepted: &[Accepted]) -> Option<&Accepted> {
+    let adoption = Acceptable::AdoptionProven.check_id();
+    let decides = |entry: &&Accepted| {
+        [adoption, ADOPTION_UNDONE, REPLAY_PASSED].contains(&entry.check.as_str())
+    };
+    let last = accepted.iter().rev().find(decides)?;
+    (last.check == adoption).then_some(last)
+}
+
 /// A digest as findings print it and lines name it, of its 64 hexadecimal digits.
 pub fn shown(digits: &str) -> String {
     format!("sha256:{digits}")
@@ -132,6 +148,20 @@ impl<'a> Lines<'a> {
             format!("digest = \"{digest}\""),
             "because = \"…\"".to_owned(),
         ])
+    }
+
+    /// The line that would excuse a digest, to be copied from a terminal; nothing where there is one,
+    /// or where none can be.
+    pub fn line_to_write(&self, digest: &str) -> Vec<String> {
+        match (self.judge(digest), self.entry(digest)) {
+            (Verdict::Unexcused, Some(entry)) => {
+                let first = "to accept it, write into lockstep.toml, with the reason:";
+                let mut text = vec![first.to_owned()];
+                text.extend(entry);
+                text
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn about_this(&self) -> impl Iterator<Item = &'a Accept> {

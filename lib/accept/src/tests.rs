@@ -144,3 +144,22 @@ fn the_entry_that_is_asked_for_is_one_that_excuses() {
     let lines = Lines::new(CHECK, &read, Some(HERE), &[]);
     assert!(matches!(lines.judge(&digest('a')), Verdict::Excused(_)));
 }
+
+#[test]
+fn an_adoption_is_unproven_until_it_is_taken_back_or_replayed() {
+    let of = |check: &str| Accepted {
+        check: check.to_owned(),
+        ..entry(HERE, 'a', "x")
+    };
+    let is_unproven = |checks: &[&str]| {
+        let entries: Vec<Accepted> = checks.iter().map(|check| of(check)).collect();
+        unproven_adoption(&entries).is_some()
+    };
+    let adopted = "adoption-proven";
+    assert!(!is_unproven(&[]));
+    assert!(!is_unproven(&["schema-as-recorded"]));
+    assert!(is_unproven(&[adopted, "schema-as-recorded"]));
+    assert!(!is_unproven(&[adopted, REPLAY_PASSED]));
+    assert!(!is_unproven(&[adopted, ADOPTION_UNDONE]));
+    assert!(is_unproven(&[adopted, ADOPTION_UNDONE, adopted]));
+}

@@ -143,6 +143,15 @@ pub(crate) fn kept_out(target: &str) -> Error {
     }
 }
 
+/// The ledger has other rows than those of the adoption that is to be taken back.
+pub(crate) fn not_of_adoption(target: &str) -> Error {
+    Error::Unfit {
+        target: target.to_owned(),
+        why: "its ledger has other rows than those of the adoption".to_owned(),
+        remedy: "see verify-migrations for the state of the ledger".to_owned(),
+    }
+}
+
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {

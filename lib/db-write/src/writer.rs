@@ -270,6 +270,14 @@ pub trait Writer {
         accepted: Option<&NewAccepted>,
     ) -> Result<(), Error>;
 
+    /// Takes the rows of an adoption, and the schema that was recorded with them, out again, and
+    /// enters `undone`, which says why, in one transaction. `rows` is what the ledger has to be.
+    ///
+    /// # Errors
+    ///
+    /// When they were not taken out; the database is as it was, unless the class is `partial`.
+    fn undo_adoption(&mut self, rows: &[LedgerRow], undone: &NewAccepted) -> Result<(), Error>;
+
     /// Ends the dirty row of `version`.
     ///
     /// # Errors
@@ -512,6 +520,7 @@ pub(crate) fn row_of(
         duration_ms,
         applied_by: options.actor.clone(),
         run_id: options.run_id.clone(),
+        because: None,
         position,
     }
 }

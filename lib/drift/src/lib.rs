@@ -6,7 +6,7 @@ mod since;
 #[cfg(test)]
 mod tests;
 
-use accept::{Lines, Verdict};
+use accept::Lines;
 use contract::{Class, Classify, Failure, Report};
 use migrations::{LedgerRow, Migration, Set};
 use records::RecordedSchema;
@@ -266,26 +266,13 @@ impl Found {
     /// there is no drift, or where it has one.
     pub fn line_to_write(&self, lines: &Lines<'_>) -> Vec<String> {
         self.to_accept()
-            .map_or_else(Vec::new, |digest| line_to_write(lines, digest))
+            .map_or_else(Vec::new, |digest| lines.line_to_write(digest))
     }
 
     /// The digest that a line may excuse.
     fn to_accept(&self) -> Option<&str> {
         let digest = self.digest.as_deref();
         digest.filter(|_| !self.drift.by_hand.is_empty())
-    }
-}
-
-/// The line that would let the drift with this digest be accepted, to be copied from a terminal;
-/// nothing where there is one, or where none can be.
-pub fn line_to_write(lines: &Lines<'_>, digest: &str) -> Vec<String> {
-    match (lines.judge(digest), lines.entry(digest)) {
-        (Verdict::Unexcused, Some(entry)) => {
-            let mut text = vec!["to accept it, write into lockstep.toml, with the reason:".into()];
-            text.extend(entry);
-            text
-        }
-        _ => Vec::new(),
     }
 }
 

@@ -56,6 +56,7 @@ mod tests {
             duration_ms: 0,
             applied_by: String::new(),
             run_id: String::new(),
+            because: None,
             position: i64::from(at),
         };
         (1..=count).map(row).collect()

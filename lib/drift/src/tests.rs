@@ -28,6 +28,7 @@ fn rows(versions: &[&str]) -> Vec<LedgerRow> {
         duration_ms: 0,
         applied_by: String::new(),
         run_id: String::new(),
+        because: None,
         position: at,
     };
     (1..).zip(versions).map(row).collect()

@@ -27,7 +27,7 @@ pub use digest::{hex, ledger_state, plan_hash};
 pub use error::Error;
 pub use layout::Layout;
 pub use problem::{CheckText, Problem, ProblemKind, Severity, checks};
-pub use set::{Down, LedgerRow, Migration, Named, RowState, Set};
+pub use set::{Down, LedgerRow, Migration, Named, RowState, Set, are_adopted};
 pub use sql::{Allowance, Dialect};
 
 /// Reads the migrations in `dir`, in the layout `asked` for or else the one that its files show.

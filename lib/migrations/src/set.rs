@@ -152,8 +152,23 @@ pub struct LedgerRow {
     pub applied_by: String,
     /// The run that applied it.
     pub run_id: String,
+    /// Why it counts as applied, where that was entered by a person and not by the run of its file.
+    pub because: Option<String>,
     /// Place in the order in which rows were written.
     pub position: i64,
+}
+
+impl LedgerRow {
+    /// Whether an adoption entered it. A dirty row that somebody ended says why too, but has run.
+    pub fn is_adopted(&self) -> bool {
+        self.because.is_some() && self.duration_ms == 0 && self.state == RowState::Applied
+    }
+}
+
+/// Whether the rows are those of one adoption, and nothing was deployed after it.
+pub fn are_adopted(rows: &[LedgerRow]) -> bool {
+    rows.iter()
+        .all(|row| row.is_adopted() && row.run_id == rows[0].run_id)
 }
 
 /// Whether a ledger row is finished.

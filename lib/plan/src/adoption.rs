@@ -1,12 +1,24 @@
-//! At which version a database is that has tables and no ledger of ours: what a replay found, and how
-//! a result says it.
+//! At which version a database is that has tables and no ledger of ours: what a replay found, how a
+//! result says it, and how it is found again there.
 
-use contract::Report;
+use std::collections::BTreeSet;
+
+use contract::evidence::Line;
+use contract::{Check, Report};
 use migrations::{Migration, Set};
 use records::Survey;
 use serde_json::{Value, json};
+use sql::Made;
 
 use crate::{ADOPTED, Plan};
+
+/// What the rows of an adoption say is proven.
+pub const ADOPTION_PROVEN: Check = Check {
+    id: "adoption-proven",
+    holds: "a replay of the files makes the schema that is there, at the version that is adopted and \
+            at no other",
+    remedy: "run verify-migrations with the same --evidence folder first",
+};
 
 /// What `--applied-through` takes for a database in which nothing of the folder was applied.
 pub const NONE: &str = "none";
@@ -58,6 +70,13 @@ pub fn files_digest(set: &Set) -> String {
     migrations::plan_hash("adoption", "", &all, &[])
 }
 
+/// Names what an adoption at a version claims: the files up to it, and the schema. What an
+/// `[[accept]]` line excuses, of 64 hexadecimal digits.
+pub fn claim(adopted: &[&Migration], schema: &str) -> String {
+    let version = adopted.last().map_or(NONE, |last| last.version.as_str());
+    migrations::plan_hash("adoption-proven", version, adopted, &[("schema", schema)])
+}
+
 /// The versions in words: `version 3`, `the versions 3 and 4`.
 fn versions_named(versions: &[String]) -> String {
     match versions {
@@ -76,6 +95,80 @@ impl Proof {
             "stopped": self.stopped,
         })
     }
+
+    fn of_fact(fact: &Value) -> Option<Proof> {
+        let text = |name: &str| Some(fact.get(name)?.as_str()?.to_owned());
+        let versions = fact.get("versions")?.as_array()?;
+        Some(Proof {
+            versions: versions
+                .iter()
+                .map(|version| version.as_str().map(str::to_owned))
+                .collect::<Option<_>>()?,
+            schema: text("schema")?,
+            files: text("files")?,
+            stopped: text("stopped"),
+        })
+    }
+}
+
+/// Why an adoption at `version` is not proven by the evidence; nothing where it is. `schema` is the
+/// digest of the live schema, `identity` the target's.
+///
+/// The last verify-migrations of this target counts. Nothing is remembered anywhere else.
+pub fn unproven(
+    chain: Option<&[Line]>,
+    identity: &str,
+    set: &Set,
+    schema: &str,
+    version: &str,
+) -> Option<String> {
+    let Some(chain) = chain else {
+        return Some("no evidence folder was named".to_owned());
+    };
+    let last = chain.iter().rev().find(|line| {
+        let of_this = line.value["target"]["identity"].as_str() == Some(identity);
+        line.value["tool"] == "verify-migrations" && of_this
+    });
+    let Some(last) = last else {
+        return Some(
+            "there is no result of verify-migrations for this target in the evidence".to_owned(),
+        );
+    };
+    let Some(proof) = Proof::of_fact(&last.value["facts"][FACT]) else {
+        return Some("the last verify-migrations found no version with this schema".to_owned());
+    };
+    if proof.files != files_digest(set) {
+        return Some("the files have changed since verify-migrations replayed them".to_owned());
+    }
+    if proof.schema != schema {
+        return Some("the schema has changed since verify-migrations read it".to_owned());
+    }
+    if !proof.versions.iter().any(|proven| proven == version) {
+        return Some(format!(
+            "the schema is that of {}",
+            versions_named(&proof.versions)
+        ));
+    }
+    if proof.versions.len() > 1 {
+        return Some(format!(
+            "{} have the same schema",
+            versions_named(&proof.versions)
+        ));
+    }
+    let stopped = proof.stopped?;
+    Some(format!(
+        "a later version may have the same schema: {stopped}"
+    ))
+}
+
+/// What the files of a folder make, by the table: nothing of it may be there where none of them was
+/// applied.
+pub fn made(set: &Set) -> BTreeSet<Made> {
+    let scripts = set
+        .migrations
+        .iter()
+        .map(|migration| sql::parse(set.dialect, &migration.up));
+    scripts.flat_map(|script| sql::made(&script)).collect()
 }
 
 impl Plan {
@@ -127,7 +220,8 @@ impl Plan {
                 }
                 report.broken(&ADOPTED, subject, message).remedy(format!(
                     "undo by hand what differs, and run this again; or, where the tables are another \
-                     project's, mark-migrations --applied-through {NONE}"
+                     project's, mark-migrations --applied-through {NONE}; mark-migrations \
+                     --applied-through {version} prints the [[accept]] line that accepts it as it is"
                 ));
             }
             Some(Adoption::Unknown { why, remedy }) => {
@@ -144,10 +238,12 @@ impl Plan {
             message.push_str(&format!("; a later one may have it too: {stopped}"));
         }
         let remedy = match (&proof.versions[..], &proof.stopped) {
-            ([version], None) => format!("mark-migrations --applied-through {version}"),
+            ([version], None) => format!(
+                "mark-migrations --applied-through {version}, with the same --evidence folder"
+            ),
             (versions, _) => format!(
-                "see by the rows which of them is applied, for the schema can't tell: \
-                 mark-migrations --applied-through {}, or an earlier one of them",
+                "see which of them is applied: the schema can't tell; mark-migrations \
+                 --applied-through {} prints the [[accept]] line that says so",
                 versions.last().map_or(NONE, String::as_str)
             ),
         };

@@ -1,4 +1,4 @@
-//! What was found in the database and accepted, by a reviewed line.
+//! What was found in the database and accepted, by a reviewed line, and what was said of that since.
 
 use crate::{Error, PostgresRecords, SqliteRecords, server, sqlite};
 
@@ -7,7 +7,7 @@ const WHAT: &str = "what was accepted";
 /// The columns in the order in which both engines' rows are taken.
 const COLUMNS: &str = "check_id, target, digest, because, accepted_at, accepted_by, run_id";
 
-/// One `[[accept]]` line that an action went by.
+/// One `[[accept]]` line that an action went by, or what took it back or proved it later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The check that had found it.

@@ -10,7 +10,7 @@ const SCHEMA: &str = "the recorded schema";
 
 /// The columns in the order in which [`row_of`] takes them.
 const COLUMNS: &str = "version, name, sha256, sha256_tokens, state, applied_at, duration_ms, \
-                       applied_by, run_id, position";
+                       applied_by, run_id, because, position";
 
 /// The schema as the last deployment left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ struct Columns {
     duration_ms: i64,
     applied_by: String,
     run_id: String,
+    because: Option<String>,
     position: i64,
 }
 
@@ -62,6 +63,7 @@ fn row_of(columns: Columns) -> Result<LedgerRow, Error> {
         duration_ms: columns.duration_ms,
         applied_by: columns.applied_by,
         run_id: columns.run_id,
+        because: columns.because,
         position: columns.position,
     })
 }
@@ -108,7 +110,8 @@ impl SqliteRecords<'_> {
                     duration_ms: row.get(6)?,
                     applied_by: row.get(7)?,
                     run_id: row.get(8)?,
-                    position: row.get(9)?,
+                    because: row.get(9)?,
+                    position: row.get(10)?,
                 })
             })
             .map_err(sqlite(LEDGER))?;
@@ -194,7 +197,8 @@ impl<C: postgres::GenericClient> PostgresRecords<'_, C> {
                     duration_ms: row.get(6),
                     applied_by: row.get(7),
                     run_id: row.get(8),
-                    position: row.get(9),
+                    because: row.get(9),
+                    position: row.get(10),
                 })
             })
             .collect();

@@ -99,7 +99,7 @@ fn versions_that_a_schema_cannot_tell_apart_are_all_named() {
             .run(&[])
             .exits(1)
             .says("its schema is that of the versions 1, 2 and 4")
-            .says("for the schema can't tell");
+            .says("the schema can't tell");
         assert_eq!(versions(&place.json(&[])), ["1", "2", "4"]);
     }
 }
@@ -157,7 +157,7 @@ fn a_file_that_cannot_be_replayed_leaves_a_doubt() {
             .exits(1)
             .says("its schema is that of version 1; a later one may have it too")
             .says("migrations/0002_fill.sql")
-            .says("for the schema can't tell");
+            .says("the schema can't tell");
     }
 }
 

@@ -25,7 +25,7 @@ use records::{Accepted, Mark, Outdated, Own, PostgresRecords, RecordedSchema, Su
 use schema::{Schema, Scope};
 use settings::PostgresTarget;
 
-use crate::error::kept_out;
+use crate::error::{kept_out, not_of_adoption};
 use crate::writer::UPGRADE;
 use crate::{
     Applied, ApplyError, Ear, Error, NewAccepted, NewMark, NewSchema, Options, Resolution, Row,
@@ -357,6 +357,32 @@ impl Writer for PostgresWriter {
             true => Ok(()),
             false => Err(kept_out(&self.target.database)),
         }
+    }
+
+    fn undo_adoption(&mut self, rows: &[LedgerRow], undone: &NewAccepted) -> Result<(), Error> {
+        let judged = self.judged.clone();
+        let target = self.target.database.clone();
+        self.in_transaction(
+            "take back the adoption",
+            judged.as_ref(),
+            |transaction, options| {
+                history::make(transaction, &options.ledger)?;
+                if rows::delete(transaction, options, rows)? != rows.len()
+                    || rows::last_position(transaction, options)? != 0
+                {
+                    return Err(Broken::from(not_of_adoption(&target)));
+                }
+                history::keep_schema(transaction, options)?;
+                rows::delete_schema(transaction, options)?;
+                history::insert_accepted(transaction, options, undone)?;
+                Ok(())
+            },
+            |records| {
+                let is_entered = records.accepted()?.iter().any(|entry| undone.is(entry));
+                let rows = records.ledger()?.unwrap_or_default();
+                Ok(is_entered && rows.is_empty() && records.recorded_schema()?.is_none())
+            },
+        )
     }
 
     fn resolve(&mut self, version: &str, to: Resolution, because: &str) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The rows of Lockstep's own tables, as they are written.
 
-use migrations::{Migration, RowState};
+use migrations::{LedgerRow, Migration, RowState};
 use postgres::types::{ToSql, Type};
 use postgres::{GenericClient, Statement};
 
@@ -120,6 +120,51 @@ pub(super) fn last_position<C: GenericClient>(
     Ok(rows.first().map_or(0, |row| row.get(0)))
 }
 
+/// Deletes rows that are in the ledger as they are given; how many there were.
+pub(super) fn delete<C: GenericClient>(
+    client: &mut C,
+    options: &Options,
+    rows: &[LedgerRow],
+) -> Result<usize, postgres::Error> {
+    let sql = format!(
+        "DELETE FROM ONLY {} WHERE position = $1 AND version = $2 AND sha256 = $3 \
+         AND state = $4 AND run_id = $5 AND because IS NOT DISTINCT FROM $6",
+        options.ledger.postgres_table("migrations")
+    );
+    let types = [
+        Type::INT8,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+    ];
+    let statement = client.prepare_typed(&sql, &types)?;
+    let mut deleted = 0;
+    for row in rows {
+        let sha256 = migrations::hex(&row.sha256);
+        let values: [&(dyn ToSql + Sync); 6] = [
+            &row.position,
+            &row.version,
+            &sha256,
+            &state_text(row.state),
+            &row.run_id,
+            &row.because,
+        ];
+        deleted += client.execute(&statement, &values)?;
+    }
+    Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+}
+
+/// Deletes the recorded schema.
+pub(super) fn delete_schema<C: GenericClient>(
+    client: &mut C,
+    options: &Options,
+) -> Result<u64, postgres::Error> {
+    let table = options.ledger.postgres_table("schema");
+    client.execute_typed(&format!("DELETE FROM ONLY {table} WHERE id = 1"), &[])
+}
+
 /// Ends the dirty row of `version`; how many there were.
 pub(super) fn resolve<C: GenericClient>(
     client: &mut C,
@@ -133,7 +178,8 @@ pub(super) fn resolve<C: GenericClient>(
         Resolution::Applied => client.execute_typed(
             &format!(
                 "UPDATE ONLY {table} SET state = 'applied', because = $2, run_id = $3, \
-                    applied_by = $4, applied_at = $5 \
+                    applied_by = $4, applied_at = $5, \
+                    duration_ms = greatest(duration_ms, 1) \
                  WHERE version = $1 AND state = 'started'"
             ),
             &[

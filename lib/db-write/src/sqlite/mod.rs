@@ -32,7 +32,7 @@ use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
 use settings::SqliteTarget;
 
-use crate::error::{kept_out, sqlite_class, stopped};
+use crate::error::{kept_out, not_of_adoption, sqlite_class, stopped};
 use crate::writer::UPGRADE;
 use crate::{
     Applied, ApplyError, Error, NewAccepted, NewMark, NewSchema, Options, Resolution, Row, Writer,
@@ -584,6 +584,22 @@ impl Writer for SqliteWriter {
                 ..
             } => kept_out(&self.path.display().to_string()),
             error => error,
+        })
+    }
+
+    fn undo_adoption(&mut self, rows: &[LedgerRow], undone: &NewAccepted) -> Result<(), Error> {
+        let target = self.path.display().to_string();
+        self.in_transaction("take back the adoption", |connection, options, _| {
+            history::make(connection, &options.ledger)?;
+            if tables::delete_rows(connection, options, rows)? != rows.len()
+                || tables::last_position(connection, options)? != 0
+            {
+                return Err(Broken::from(not_of_adoption(&target)));
+            }
+            history::keep_schema(connection, options)?;
+            tables::delete_schema(connection, options)?;
+            history::insert_accepted(connection, options, undone)?;
+            Ok(())
         })
     }
 

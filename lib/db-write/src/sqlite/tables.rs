@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use migrations::{Migration, RowState};
+use migrations::{LedgerRow, Migration, RowState};
 use records::{
     LedgerName, Mark, Place, SQLITE_ENVIRONMENT, SQLITE_ENVIRONMENT_ADDED, SQLITE_LEDGER_FORMAT,
     SQLITE_MIGRATIONS, SQLITE_SCHEMA, SqliteRecords,
@@ -281,6 +281,40 @@ pub(super) fn end_row(
     )
 }
 
+/// Deletes rows that are in the ledger as they are given; how many there were.
+pub(super) fn delete_rows(
+    connection: &Connection,
+    options: &Options,
+    rows: &[LedgerRow],
+) -> Result<usize, rusqlite::Error> {
+    let mut statement = connection.prepare(&format!(
+        "DELETE FROM main.\"{}\" WHERE position = ?1 AND version = ?2 AND sha256 = ?3 \
+         AND state = ?4 AND run_id = ?5 AND because IS ?6",
+        options.ledger.sqlite_table("migrations")
+    ))?;
+    let mut deleted = 0;
+    for row in rows {
+        deleted += statement.execute((
+            row.position,
+            &row.version,
+            migrations::hex(&row.sha256),
+            state_text(row.state),
+            &row.run_id,
+            &row.because,
+        ))?;
+    }
+    Ok(deleted)
+}
+
+/// Deletes the recorded schema.
+pub(super) fn delete_schema(
+    connection: &Connection,
+    options: &Options,
+) -> Result<usize, rusqlite::Error> {
+    let table = options.ledger.sqlite_table("schema");
+    connection.execute(&format!("DELETE FROM main.\"{table}\" WHERE id = 1"), [])
+}
+
 /// Ends the dirty row of `version`; how many there were.
 pub(super) fn resolve(
     connection: &Connection,
@@ -294,7 +328,8 @@ pub(super) fn resolve(
         Resolution::Applied => connection.execute(
             &format!(
                 "UPDATE main.\"{table}\" SET state = 'applied', because = ?2, run_id = ?3, \
-                 applied_by = ?4, applied_at = ?5 WHERE version = ?1 AND state = 'started'"
+                 applied_by = ?4, applied_at = ?5, duration_ms = max(duration_ms, 1) \
+                 WHERE version = ?1 AND state = 'started'"
             ),
             (
                 version,

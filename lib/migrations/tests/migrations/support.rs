@@ -59,6 +59,7 @@ pub(crate) fn row(set: &Set, version: &str) -> LedgerRow {
         duration_ms: 7,
         applied_by: "deploy".to_owned(),
         run_id: "run-1".to_owned(),
+        because: None,
         position: index as i64 + 1,
     }
 }

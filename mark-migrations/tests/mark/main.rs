@@ -5,6 +5,8 @@
     reason = "a fixture that cannot be had fails its test"
 )]
 
+mod adoption;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -15,12 +17,19 @@ use tests::answer::Answer;
 use tests::postgres_server::Server;
 use tests::proxy::{COMMIT, Cut, Proxy};
 
-const TOML: &str = "
+const TOML: &str = r#"
 [environments.dev]
 protected = false
 
 [environments.production]
-";
+
+[scratch]
+server = { env = "DATABASE_URL" }
+same_server = true
+"#;
+
+/// The folder of the chain.
+const EVIDENCE: &str = "evidence";
 
 struct Place {
     dir: tempfile::TempDir,
@@ -67,6 +76,13 @@ impl Place {
         places
     }
 
+    fn dialect(&self) -> Dialect {
+        match self.database {
+            None => Dialect::Sqlite,
+            Some(_) => Dialect::Postgres,
+        }
+    }
+
     fn file(&self, name: &str, sql: &str) {
         std::fs::write(self.dir.path().join("migrations").join(name), sql).unwrap();
     }
@@ -82,10 +98,25 @@ impl Place {
             .args(args)
             .env_clear()
             .env("DATABASE_URL", &self.url)
+            .env("LOCKSTEP_EVIDENCE", EVIDENCE)
             .envs(variables.iter().copied())
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
         Answer::of(&mut command)
+    }
+
+    /// Has verify-migrations look for the version, as the step before in the same chain would.
+    fn prove(&self) {
+        self.prove_in("dev");
+    }
+
+    fn prove_in(&self, environment: &str) {
+        tests::programs::program("verify-migrations", self.dir.path())
+            .env("DATABASE_URL", &self.url)
+            .env("LOCKSTEP_ENV", environment)
+            .env("LOCKSTEP_EVIDENCE", self.dir.path().join(EVIDENCE))
+            .output()
+            .unwrap();
     }
 
     fn writer(&self) -> Box<dyn Writer> {
@@ -122,11 +153,7 @@ impl Place {
 
     /// Applies the first migrations, as `deploy-db` would, until one fails.
     fn apply(&self, count: usize) -> Result<(), ApplyError> {
-        let dialect = match self.database {
-            None => Dialect::Sqlite,
-            Some(_) => Dialect::Postgres,
-        };
-        let set = migrations::discover(&self.dir.path().join("migrations"), None, dialect);
+        let set = migrations::discover(&self.dir.path().join("migrations"), None, self.dialect());
         let mut writer = self.writer();
         writer.lock(Duration::ZERO, &mut |_| {}).unwrap();
         let mut ledger = Vec::new();
@@ -177,6 +204,7 @@ impl Place {
 #[test]
 fn a_database_is_adopted_up_to_a_version() {
     for place in Place::both_with_tables() {
+        place.prove();
         let ran = place.run(&[
             "--applied-through",
             "0002",
@@ -196,11 +224,7 @@ fn a_database_is_adopted_up_to_a_version() {
         );
         // The digests are those of the files, so nothing has drifted and one is pending.
         let settings = settings::Settings::read(None, place.dir.path()).unwrap();
-        let dialect = match place.database {
-            None => Dialect::Sqlite,
-            Some(_) => Dialect::Postgres,
-        };
-        let plan = plan::make(&settings, dialect, &survey).unwrap();
+        let plan = plan::make(&settings, place.dialect(), &survey).unwrap();
         assert_eq!(plan.state.problems, []);
         assert_eq!(plan.pending().count(), 1);
         place
@@ -212,7 +236,9 @@ fn a_database_is_adopted_up_to_a_version() {
 
 #[test]
 fn a_database_of_somebody_elses_tables_is_adopted_with_nothing() {
-    for place in Place::both_with_tables() {
+    for place in Place::both() {
+        place.execute("CREATE TABLE theirs (x int)");
+        place.mark("dev", false);
         assert!(place.writer().survey().unwrap().not_adopted());
         place
             .run(&["--applied-through", "none"])
@@ -263,6 +289,7 @@ fn the_guards_are_asked() {
             .is(1, "no")
             .says("no CI=true");
         assert_eq!(place.ledger(), Vec::<String>::new());
+        place.prove_in("production");
         place
             .run_with(&adopt, &[("LOCKSTEP_ENV", "production"), ("CI", "true")])
             .is(0, "yes");
@@ -299,7 +326,9 @@ fn a_row_that_is_kept_out_of_the_ledger_is_no_adoption() {
                 "rule r on table lockstep.migrations",
             ),
         };
-        place.execute(&format!("DELETE FROM {record}; {keeps_out}"));
+        place.execute(&format!("DELETE FROM {record}"));
+        place.prove();
+        place.execute(keeps_out);
         place
             .run(&["--applied-through", "0002", "--because", "x"])
             .is(1, "no")
@@ -424,6 +453,7 @@ fn a_running_deployment_is_waited_for_or_named() {
 #[test]
 fn a_role_without_the_right_is_told() {
     let [_, place] = Place::both_with_tables();
+    place.prove();
     place.execute(
         "CREATE ROLE adopter LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA lockstep TO adopter; \
          GRANT SELECT ON ALL TABLES IN SCHEMA lockstep TO adopter",
@@ -447,6 +477,7 @@ fn a_lost_commit_is_looked_up_before_the_answer() {
     let tasks = [
         vec!["--applied-through", "2"],
         vec!["--applied-through", "none"],
+        vec!["--undo-adoption", "--because", "wrong"],
         resolve("applied"),
         resolve("pending"),
     ];
@@ -456,8 +487,16 @@ fn a_lost_commit_is_looked_up_before_the_answer() {
             if args[0] == "--resolve" {
                 dirty(&place);
             } else {
-                place.execute("CREATE TABLE a (x int)");
+                let is_theirs = args[1] == "none";
+                place.execute(match is_theirs {
+                    true => "CREATE TABLE theirs (x int)",
+                    false => "CREATE TABLE a (x int); CREATE TABLE b (x int)",
+                });
                 place.mark("dev", false);
+                place.prove();
+            }
+            if args[0] == "--undo-adoption" {
+                place.run(&["--applied-through", "2"]).is(0, "yes");
             }
             let before = place.ledger();
             let proxy = Proxy::start(COMMIT, 0, cut, false);
