@@ -252,10 +252,9 @@ fn accept(
                     "write [[accept]] with {} into lockstep.toml, and have it reviewed",
                     entry[1..].join(", ")
                 ));
-                run.say("the line to write, with the reason in it:");
-                for text in entry {
-                    run.say(&text);
-                }
+            }
+            for text in lines.line_to_write(digest) {
+                run.say(&text);
             }
             return Ok(false);
         }
@@ -298,7 +297,9 @@ fn renew(
     let is_recorded = found.record.as_ref().is_some_and(|record| {
         record.document == new.document && record.ledger_state == new.ledger_state
     });
-    if is_recorded {
+    let accepted = writer.accepted()?;
+    let unproven = accept::unproven_adoption(&accepted);
+    if is_recorded && unproven.is_none() {
         report.summary("the record is of this very schema and server; nothing was changed");
         return Ok(false);
     }
@@ -312,8 +313,17 @@ fn renew(
     if run.refuses(report) {
         return Ok(false);
     }
-    replace(writer, found, None, run, report)?;
-    report.summary("renewed the record of a schema that the replay made too");
+    let proven = unproven.map(|adoption| NewAccepted {
+        check: accept::REPLAY_PASSED.to_owned(),
+        target: found.identity.clone(),
+        digest: adoption.digest.clone(),
+        because: "a replay of the files made the schema that is there".to_owned(),
+    });
+    replace(writer, found, proven.as_ref(), run, report)?;
+    report.summary(match proven {
+        None => "renewed the record of a schema that the replay made too",
+        Some(_) => "renewed the record; the replay proves what the adoption claimed",
+    });
     Ok(true)
 }
 

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use contract::{Class, Classify};
+use migrations::LedgerRow;
 use records::RecordedSchema;
 use schema::Schema;
 
@@ -23,6 +24,8 @@ pub(crate) enum Source {
     File(PathBuf),
     /// The last deployment, at this time.
     Ledger(String),
+    /// An adoption that nothing was deployed after, at this time.
+    Adoption(String),
     /// So many applied migrations, run on an empty database.
     Replay(usize),
 }
@@ -32,7 +35,7 @@ impl Source {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Source::File(_) => "file",
-            Source::Ledger(_) => "ledger",
+            Source::Ledger(_) | Source::Adoption(_) => "ledger",
             Source::Replay(_) => "replay",
         }
     }
@@ -43,6 +46,7 @@ impl fmt::Display for Source {
         match self {
             Source::File(path) => path.display().fmt(f),
             Source::Ledger(at) => write!(f, "the deployment of {at}"),
+            Source::Adoption(at) => write!(f, "the adoption of {at}"),
             Source::Replay(1) => f.write_str("the replay of 1 migration"),
             Source::Replay(count) => write!(f, "the replay of {count} migrations"),
         }
@@ -112,11 +116,22 @@ impl Expected {
     }
 
     /// What the ledger says.
-    pub(crate) fn recorded(recorded: &RecordedSchema) -> Result<Expected, Error> {
-        Ok(Expected {
-            schema: Schema::from_json(&recorded.document).map_err(Error::Record)?,
-            source: Source::Ledger(recorded.recorded_at.clone()),
-        })
+    pub(crate) fn recorded(
+        recorded: &RecordedSchema,
+        rows: &[LedgerRow],
+    ) -> Result<Expected, Error> {
+        let schema = Schema::from_json(&recorded.document).map_err(Error::Record)?;
+        // Where nothing was deployed, what has tables was adopted as it was.
+        let is_adopted = match rows.is_empty() {
+            true => !schema.tables.is_empty(),
+            false => migrations::are_adopted(rows),
+        };
+        let at = recorded.recorded_at.clone();
+        let source = match is_adopted {
+            true => Source::Adoption(at),
+            false => Source::Ledger(at),
+        };
+        Ok(Expected { schema, source })
     }
 }
 

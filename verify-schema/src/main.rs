@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use contract::{Check, Class, Failure, Report, Run, Tool};
 use db_read::{Leftovers, Options, Session};
+use plan::adoption::ADOPTION_PROVEN;
 use records::{Accepted, LedgerName, RecordedSchema, Survey};
 use schema::{SCHEMA_EXISTS, Schema, Scope};
+use settings::file::Acceptable;
 use settings::{Resolved, SETTINGS_USED, TargetArgs};
 
 mod expected;
@@ -42,8 +44,9 @@ const MAJOR_AS_RECORDED: Check = Check {
              another version may print a definition otherwise",
 };
 
-const OWN: [Check; 9] = [
+const OWN: [Check; 10] = [
     EXPECTATION_KNOWN,
+    ADOPTION_PROVEN,
     drift::SCHEMA_AS_RECORDED,
     accept::ACCEPT_FITS,
     RECORD_CURRENT,
@@ -114,11 +117,15 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
         found
             .recorded
             .as_ref()
-            .map(Expected::recorded)
+            .map(|recorded| Expected::recorded(recorded, found.survey.rows()))
             .transpose()?
     };
+    let mut is_replayed = false;
     match expected {
-        Some(expected) => compare(&resolved, expected, &found, &scope, run, &mut report)?,
+        Some(expected) => {
+            let as_expected = compare(&resolved, expected, &found, &scope, run, &mut report)?;
+            is_replayed = args.replay && as_expected;
+        }
         None if args.replay => {
             report.summary("the applied migrations can't be replayed");
         }
@@ -131,7 +138,43 @@ fn verify(args: &Args, run: &Run) -> Result<Report, Failure> {
             report.summary("nothing says what the schema should be");
         }
     }
+    report_adoption(&resolved, &found, is_replayed, &mut report);
     Ok(report)
+}
+
+/// Reports whether what an adoption claimed was proven, where a reviewed line stood in for the proof.
+fn report_adoption(resolved: &Resolved, found: &Found, is_replayed: bool, report: &mut Report) {
+    if found.survey.not_adopted() {
+        return;
+    }
+    let identity = found.survey.mark.as_ref().map(|_| found.survey.identity());
+    let lines = accept::Lines::new(
+        Acceptable::AdoptionProven,
+        &resolved.settings,
+        identity.as_deref(),
+        &found.accepted,
+    );
+    lines.report(None, report);
+    let Some(entry) = accept::unproven_adoption(&found.accepted) else {
+        return;
+    };
+    if is_replayed {
+        report.held(&ADOPTION_PROVEN, &entry.digest);
+        return;
+    }
+    report
+        .warned(
+            &ADOPTION_PROVEN,
+            "ledger",
+            format!(
+                "what was adopted at {} was accepted and not proven: {}",
+                entry.accepted_at, entry.because
+            ),
+        )
+        .remedy(
+            "verify-schema --replay: where it passes, mark-schema --renew with the same --evidence \
+             folder enters that",
+        );
 }
 
 fn read(resolved: &Resolved, scope: &Scope, run: &Run) -> Result<Found, Failure> {
@@ -177,6 +220,7 @@ fn describe(found: &Found, report: &mut Report) {
     }
 }
 
+/// Whether nothing differs.
 fn compare(
     resolved: &Resolved,
     mut expected: Expected,
@@ -184,10 +228,10 @@ fn compare(
     scope: &Scope,
     run: &Run,
     report: &mut Report,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let source = expected.source.to_string();
     let record = match (&expected.source, &found.recorded) {
-        (Source::Ledger(_), Some(recorded)) => {
+        (Source::Ledger(_) | Source::Adoption(_), Some(recorded)) => {
             Some(recorded::compare(resolved, found, recorded, scope, report)?)
         }
         _ => None,
@@ -233,7 +277,7 @@ fn compare(
             Source::Replay(_) => {
                 finding.remedy("name a scratch server of the target's major version");
             }
-            Source::Ledger(_) => {
+            Source::Ledger(_) | Source::Adoption(_) => {
                 finding.remedy(
                     "run verify-schema --replay on this server and then mark-schema --renew with \
                      the same --evidence folder",
@@ -275,5 +319,5 @@ fn compare(
         1 => format!("1 difference from {source}"),
         many => format!("{many} differences from {source}"),
     });
-    Ok(())
+    Ok(differences.is_empty())
 }

@@ -112,7 +112,7 @@ impl Record {
         self.drift.report_scope(report);
         self.drift.report_by_hand(&digest, &lines, report);
         if is_drift {
-            for text in drift::line_to_write(&lines, &digest) {
+            for text in lines.line_to_write(&digest) {
                 run.say(&text);
             }
         }

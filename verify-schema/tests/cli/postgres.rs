@@ -191,7 +191,7 @@ fn the_ledgers_record_counts_where_there_is_no_file() {
         .verify(&place, &["--strict"])
         .exits(0)
         .says("PASS record-current")
-        .says("as expected by the deployment of 2026-01-02T03:04:05.000Z");
+        .says("as expected by the adoption of 2026-01-02T03:04:05.000Z");
     database.change(&Engine::Postgres.recorded_schema(&document, "another"));
     database.change("ALTER TABLE users ADD COLUMN by_hand int");
     let ran = database.verify(&place, &[]);

@@ -174,6 +174,7 @@ fn the_ledgers_record_counts_where_there_is_no_file() {
             duration_ms: 0,
             applied_by: String::new(),
             run_id: String::new(),
+            because: None,
             position: 1,
         };
         migrations::ledger_state(&[row])
