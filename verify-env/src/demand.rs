@@ -156,6 +156,7 @@ fn sensible(name: &str, rule: &VariableRule, settings: &Settings) -> Result<(), 
         ("min", rule.min.is_some(), &[Integer, Port]),
         ("max", rule.max.is_some(), &[Integer, Port]),
         ("must_exist", rule.must_exist.is_some(), &[Path]),
+        ("for", rule.programs.is_some(), &[Secret]),
     ];
     for (key, present, kinds) in kinds_of_limits {
         if present && !kinds.contains(&rule.kind) {

@@ -417,6 +417,14 @@ fn a_rule_that_could_not_count_is_refused() {
             "[env.X]\nkind = \"integer\"\nmin = 2\nmax = 1",
             "min is greater than max",
         ),
+        (
+            "[env.X]\nkind = \"url\"\nfor = [\"deploy-db\"]",
+            "for says nothing of this kind",
+        ),
+        (
+            "[env.X]\nkind = \"secret\"\nforbidden = true\nfor = [\"deploy-db\"]",
+            "a forbidden variable",
+        ),
         ("[env.X]\none_of = []", "an empty list"),
         ("[env.X]\nenvironments = []", "an empty list"),
         ("[env.X]\nrequired_if = {}", "required_if names no variable"),

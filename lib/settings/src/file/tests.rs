@@ -41,6 +41,7 @@ kind = "secret"
 min_length = 32
 environments = ["production"]
 must_differ_from = "SESSION_KEY"
+for = ["verify-env", "deploy-db"]
 
 [env.SMTP_HOST]
 required_if = { MAIL = "smtp" }

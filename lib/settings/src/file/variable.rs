@@ -36,6 +36,24 @@ pub struct VariableRule {
     pub must_differ_from: Option<String>,
     /// `path`: what has to be there; a file or a folder where nothing is said.
     pub must_exist: Option<PathKind>,
+    /// `secret`: the programs that an orchestrator hands it to; see [`reaches`](Self::reaches).
+    #[serde(rename = "for")]
+    pub programs: Option<Vec<String>>,
+}
+
+/// The program that judges variables by these rules, and so reads those that they are about.
+const READER: &str = "verify-env";
+
+impl VariableRule {
+    /// Whether a program of the suite gets the variable from an orchestrator. A secret reaches those
+    /// that `for` names alone; where it is left out, the one that judges the variable.
+    pub fn reaches(&self, program: &str) -> bool {
+        match &self.programs {
+            _ if self.kind != VariableKind::Secret => true,
+            Some(programs) => programs.iter().any(|name| name == program),
+            None => program == READER,
+        }
+    }
 }
 
 /// What a variable's value is.
