@@ -52,6 +52,48 @@ pub fn make(dir: &Path, program: &dyn Fn(&str) -> Command) {
     }
 }
 
+/// Makes the application's database production's: marked so by a CI job of that environment.
+pub fn make_production(dir: &Path, program: &dyn Fn(&str) -> Command) {
+    rusqlite::Connection::open(dir.join("app.db"))
+        .unwrap()
+        .execute_batch("DROP TABLE lockstep_environment")
+        .unwrap();
+    succeed(in_production(&mut program("mark-db")).args(["--confirm", "sqlite:app.db"]));
+    // Its snapshots outlive the test's machine by a command of the user's; here it is a copy.
+    let settings = dir.join("lockstep.toml");
+    let mut text = std::fs::read_to_string(&settings).unwrap();
+    let elsewhere = dir.join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    text = text.replace(
+        "max_age = \"1h\"\n",
+        &format!(
+            "max_age = \"1h\"\npublish = [\"cp\", \"-r\", \"{{snapshot}}\", \"{}/\"]\n",
+            elsewhere.display()
+        ),
+    );
+    std::fs::write(&settings, text).unwrap();
+}
+
+/// What the CI job of production has set.
+pub fn in_production(command: &mut Command) -> &mut Command {
+    command
+        .envs(VARIABLES)
+        .env("CI", "true")
+        .env("LOCKSTEP_ENV", "production")
+        .env("DATABASE_URL", "sqlite:app.db")
+        .env("SECRET_KEY", "0123456789abcdef0123456789abcdef01")
+}
+
+/// How many migrations its ledger has.
+pub fn migrations_applied(dir: &Path) -> i64 {
+    rusqlite::Connection::open(dir.join("app.db"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM lockstep_migrations", [], |row| {
+            row.get(0)
+        })
+        .unwrap()
+}
+
 /// Runs a command that has to end in success.
 pub fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();

@@ -44,6 +44,16 @@ pub fn dir() -> &'static Path {
     })
 }
 
+/// The fenced blocks of a page of the repository in one language.
+pub fn blocks(page: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let fence = format!("```{language}\n");
+    text.split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
 /// Variables that change what a program does; a test sets those that it means.
 const VARIABLES: [&str; 24] = [
     "CI",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use saphyr::{LoadableYamlNode as _, Yaml};
-use tests::application::{self, succeed};
+use tests::application::{self, in_production, migrations_applied, succeed};
 use tests::programs::{self, program, root};
 
 /// The application in a folder of its own.
@@ -29,47 +29,11 @@ fn pipeline(name: &str) -> PathBuf {
     root().join("pipelines").join(name)
 }
 
-fn migrations_applied(dir: &Path) -> i64 {
-    rusqlite::Connection::open(dir.join("app.db"))
-        .unwrap()
-        .query_row("SELECT count(*) FROM lockstep_migrations", [], |row| {
-            row.get(0)
-        })
-        .unwrap()
-}
-
-/// Makes the application's database production's: marked so by a CI job of that environment.
+/// The application, its database production's.
 fn production() -> tempfile::TempDir {
     let dir = application();
-    rusqlite::Connection::open(dir.path().join("app.db"))
-        .unwrap()
-        .execute_batch("DROP TABLE lockstep_environment")
-        .unwrap();
-    let mut mark = program("mark-db", dir.path());
-    succeed(in_production(&mut mark).args(["--confirm", "sqlite:app.db"]));
-    // Its snapshots outlive the test's machine by a command of the user's; here it is a copy.
-    let settings = dir.path().join("lockstep.toml");
-    let mut text = std::fs::read_to_string(&settings).unwrap();
-    let elsewhere = dir.path().join("elsewhere");
-    std::fs::create_dir(&elsewhere).unwrap();
-    text = text.replace(
-        "max_age = \"1h\"\n",
-        &format!(
-            "max_age = \"1h\"\npublish = [\"cp\", \"-r\", \"{{snapshot}}\", \"{}/\"]\n",
-            elsewhere.display()
-        ),
-    );
-    std::fs::write(&settings, text).unwrap();
+    application::make_production(dir.path(), &|name| program(name, dir.path()));
     dir
-}
-
-fn in_production(command: &mut Command) -> &mut Command {
-    command
-        .envs(application::VARIABLES)
-        .env("CI", "true")
-        .env("LOCKSTEP_ENV", "production")
-        .env("DATABASE_URL", "sqlite:app.db")
-        .env("SECRET_KEY", "0123456789abcdef0123456789abcdef01")
 }
 
 #[test]
@@ -280,12 +244,7 @@ fn both_jobs_of_the_gitlab_file_deploy() {
 
 /// The fenced blocks of the README in one language.
 fn blocks(language: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let fence = format!("```{language}\n");
-    text.split(&fence)
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap().to_owned())
-        .collect()
+    programs::blocks("README.md", language)
 }
 
 /// Runs `cargo xtask demo` in a folder of its own; what it prints on stdout.
@@ -436,22 +395,5 @@ fn the_readmes_exit_table_is_the_contracts() {
         );
         let start = row.split(';').next().unwrap();
         assert!(text.contains(start), "{row}");
-    }
-}
-
-#[test]
-fn a_pipeline_that_freezes_and_restores_can_be_written_and_waits_for_its_programs() {
-    let dir = application();
-    let sample = root().join("tests/samples/frozen.toml");
-    let output = program("orchestrator", dir.path())
-        .args(["check", "--format", "json"])
-        .arg(sample)
-        .output()
-        .unwrap();
-    // Everything in it is understood; what is missing are the programs of later releases.
-    assert_eq!(output.status.code(), Some(127), "{output:?}");
-    let said = String::from_utf8(output.stdout).unwrap();
-    for missing in ["freeze-db", "thaw-db", "restore-snapshot"] {
-        assert!(said.contains(missing), "{said}");
     }
 }
