@@ -1,11 +1,11 @@
-//! Whether `on_failure` has anything to undo.
+//! Whether `rollback` has anything to undo.
 
 use contract::Changed;
 
 use crate::pipeline::Changes;
 use crate::promise::Promise;
 
-/// How much of `on_failure` has a reason to run.
+/// How much of `rollback` has a reason to run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Armed {
     /// A step of the suite, or a foreign one that changes the database, may have changed it.

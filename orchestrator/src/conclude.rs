@@ -123,7 +123,7 @@ fn all_steps(runner: &Runner<'_>) -> String {
 fn report_failure(report: &mut Report, failed: &FailedStep, pipeline: &Path) {
     let check = match failed.part {
         Part::Step => &STEP_PASSED,
-        Part::OnFailure | Part::Finally => &CLEANUP_PASSED,
+        Part::Rollback | Part::OnFailure | Part::Finally => &CLEANUP_PASSED,
     };
     let subject = format!("{} {} ({})", failed.part.name(), failed.number, failed.name);
     let verdict = &failed.verdict;
@@ -134,8 +134,13 @@ fn report_failure(report: &mut Report, failed: &FailedStep, pipeline: &Path) {
     };
     for (names, said) in [
         (
-            &failed.withheld,
+            &failed.withheld.by_env,
             "set, but not passed to this step by its env",
+        ),
+        (
+            &failed.withheld.secrets,
+            "set, but not passed to this step because they are secrets (a program of Lockstep gets \
+             one if `for` in its [env] table names it, any other if the step's env does)",
         ),
         (&failed.unset, "asked for by its env, but not set"),
     ] {

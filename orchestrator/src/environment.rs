@@ -38,23 +38,32 @@ const SHELL: [&str; 4] = ["_", "OLDPWD", "PWD", "SHLVL"];
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) variables: Vec<(OsString, OsString)>,
-    /// Names that were there and are not passed.
-    pub(crate) withheld: BTreeSet<String>,
+    pub(crate) withheld: Withheld,
     /// Names that the step asks for and that are not set.
     pub(crate) unset: BTreeSet<String>,
 }
 
+/// Names of variables that were set and are not passed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Withheld {
+    /// Because the step's `env` does not name them.
+    pub(crate) by_env: BTreeSet<String>,
+    /// Because they are secrets that are for others.
+    pub(crate) secrets: BTreeSet<String>,
+}
+
 /// Narrows `inherited` to the base set, `names_environment` and `asked`, unless nothing is asked
-/// for, and adds `own`, which wins.
+/// for, takes out those of which `secret` says so, and adds `own`, which wins.
 pub(crate) fn for_step(
     inherited: impl IntoIterator<Item = (OsString, OsString)>,
     asked: Option<&[String]>,
     names_environment: Option<&str>,
+    secret: impl Fn(&str) -> bool,
     own: &[(&str, OsString)],
 ) -> Environment {
     let mut environment = Environment {
         variables: Vec::new(),
-        withheld: BTreeSet::new(),
+        withheld: Withheld::default(),
         unset: asked.unwrap_or_default().iter().cloned().collect(),
     };
     for (name, value) in inherited {
@@ -64,10 +73,12 @@ pub(crate) fn for_step(
         if own.iter().any(|(own, _)| OsStr::new(own) == name) {
             continue;
         }
-        if asked_for || is_base(&shown) || names_environment == Some(shown.as_str()) {
+        if secret(&shown) {
+            environment.withheld.secrets.insert(shown);
+        } else if asked_for || is_base(&shown) || names_environment == Some(shown.as_str()) {
             environment.variables.push((name, value));
         } else if !SHELL.contains(&shown.as_str()) {
-            environment.withheld.insert(shown);
+            environment.withheld.by_env.insert(shown);
         }
     }
     for (name, value) in own {
@@ -113,9 +124,10 @@ mod tests {
 
     #[test]
     fn without_a_list_everything_is_inherited_and_our_own_wins() {
-        let environment = for_step(inherited(), None, None, &[("LOCKSTEP_STEP", "01-a".into())]);
+        let own = [("LOCKSTEP_STEP", "01-a".into())];
+        let environment = for_step(inherited(), None, None, |_| false, &own);
         assert_eq!(environment.variables.len(), inherited().len());
-        assert!(environment.withheld.is_empty());
+        assert_eq!(environment.withheld, Withheld::default());
         let own = ("LOCKSTEP_STEP".into(), "01-a".into());
         assert_eq!(environment.variables.last(), Some(&own));
     }
@@ -124,7 +136,8 @@ mod tests {
     fn a_list_narrows_and_what_it_withholds_is_named() {
         let asked = ["DATABASE_URL".to_owned(), "APP_KEY".to_owned()];
         let own = [("LOCKSTEP_STEP", OsString::from("01-a"))];
-        let environment = for_step(inherited(), Some(&asked), Some("NODE_ENV"), &own);
+        let none = |_: &str| false;
+        let environment = for_step(inherited(), Some(&asked), Some("NODE_ENV"), none, &own);
         assert_eq!(
             names(&environment),
             [
@@ -138,9 +151,29 @@ mod tests {
             ]
         );
         assert_eq!(
-            environment.withheld,
+            environment.withheld.by_env,
             BTreeSet::from(["PGSSLMODE".to_owned()])
         );
         assert_eq!(environment.unset, BTreeSet::from(["APP_KEY".to_owned()]));
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_whether_the_step_narrows_or_not_and_is_named_as_one() {
+        // Also one that every step would get.
+        let secret = |name: &str| ["DATABASE_URL", "https_proxy"].contains(&name);
+        let asked = ["DATABASE_URL".to_owned(), "PGSSLMODE".to_owned()];
+        for asked in [None, Some(&asked[..])] {
+            let environment = for_step(inherited(), asked, None, secret, &[]);
+            let names = names(&environment);
+            assert!(names.contains(&"PGSSLMODE") && names.contains(&"PATH"));
+            assert!(!names.contains(&"DATABASE_URL") && !names.contains(&"https_proxy"));
+            let secrets = &environment.withheld.secrets;
+            assert_eq!(
+                secrets.iter().collect::<Vec<_>>(),
+                ["DATABASE_URL", "https_proxy"]
+            );
+            // It is set.
+            assert!(environment.unset.is_empty());
+        }
     }
 }

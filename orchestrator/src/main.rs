@@ -13,6 +13,7 @@ use contract::{Check, Tool};
 mod answers;
 mod armed;
 mod conclude;
+mod course;
 mod environment;
 mod frozen;
 mod github;
@@ -28,6 +29,7 @@ mod programs;
 mod promise;
 mod record;
 mod runner;
+mod secrets;
 mod signals;
 mod start;
 mod strays;
@@ -62,8 +64,9 @@ const ENVIRONMENT_AGREES: Check = Check {
 
 const ORDER_SAFE: Check = Check {
     id: "order-safe",
-    holds: "nothing changes a protected database before it was verified and backed up, and nothing \
-            restores a snapshot that others have written past",
+    holds: "nothing changes a protected database before it was verified and backed up, nothing \
+            restores a snapshot that others have written past, and no rollback works below a \
+            running service",
     remedy: "put the steps in another order",
 };
 
@@ -81,7 +84,7 @@ const STEP_PASSED: Check = Check {
 
 const CLEANUP_PASSED: Check = Check {
     id: "cleanup-passed",
-    holds: "every on_failure and finally step that ran exited with 0",
+    holds: "every rollback, on_failure and finally step that ran exited with 0",
     remedy: "see the step's own output, and do by hand what it could not",
 };
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use contract::Changed;
 
 use crate::answers::Answer;
+use crate::environment::Withheld;
 use crate::plan::Part;
 use crate::verdict::{self, OWN_FAULT, Verdict};
 
@@ -34,7 +35,7 @@ pub(crate) struct FailedStep {
     pub(crate) line: Option<u32>,
     pub(crate) verdict: Verdict,
     /// Variables that were set and not passed to it.
-    pub(crate) withheld: BTreeSet<String>,
+    pub(crate) withheld: Withheld,
     /// Variables that it asked for and that were not set.
     pub(crate) unset: BTreeSet<String>,
     /// None when the step was not even started.
@@ -54,10 +55,21 @@ impl Notes {
         }
     }
 
+    /// Whether anything has failed yet.
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.failures.is_empty() || self.fault.is_some() || self.interrupted_by.is_some()
+    }
+
     /// The exit code of the run, and the name of its class.
     pub(crate) fn code(&self) -> (u8, &'static str) {
         let first = self.failures.first();
-        let code = verdict::run_code(first.map(|failed| failed.verdict.code), self.interrupted_by);
+        // What the clean-up of an interrupted run comes to is not what failed first.
+        let counted =
+            first.filter(|failed| self.interrupted_by.is_none() || failed.part == Part::Step);
+        let code = verdict::run_code(
+            counted.map(|failed| failed.verdict.code),
+            self.interrupted_by,
+        );
         // What fails in the clean-up after a fault of our own did not fail first.
         let fault_first =
             self.fault.is_some() && first.is_none_or(|failed| failed.part != Part::Step);

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 /// A larger file is no pipeline.
 pub(crate) const BYTES_MAX: u64 = 1024 * 1024;
-/// Steps of all three kinds together.
+/// Steps of all four kinds together.
 pub(crate) const STEPS_MAX: usize = 1_000;
 /// The kernel takes no longer argument (MAX_ARG_STRLEN), its closing NUL included.
 const ARGUMENT_BYTES_MAX: usize = 128 * 1024 - 1;
@@ -45,6 +45,7 @@ pub(crate) struct Pipeline {
     pub(crate) environment: Option<String>,
     pub(crate) defaults: Defaults,
     pub(crate) steps: Vec<Step>,
+    pub(crate) rollback: Vec<Step>,
     pub(crate) on_failure: Vec<Step>,
     pub(crate) finally: Vec<Step>,
 }
@@ -172,6 +173,8 @@ struct FileShape {
     #[serde(default)]
     step: Vec<Spanned<StepShape>>,
     #[serde(default)]
+    rollback: Vec<Spanned<StepShape>>,
+    #[serde(default)]
     on_failure: Vec<Spanned<StepShape>>,
     #[serde(default)]
     finally: Vec<Spanned<StepShape>>,
@@ -202,12 +205,13 @@ struct RetryShape {
     delay_max: Option<Spanned<String>>,
 }
 
-const FILE_KEYS: [&str; 7] = [
+const FILE_KEYS: [&str; 8] = [
     "pipeline",
     "name",
     "environment",
     "defaults",
     "step",
+    "rollback",
     "on_failure",
     "finally",
 ];
@@ -228,7 +232,8 @@ fn parse(text: &str) -> Result<Pipeline, Wrong> {
             ),
         ));
     }
-    let total = shape.step.len() + shape.on_failure.len() + shape.finally.len();
+    let total =
+        shape.step.len() + shape.rollback.len() + shape.on_failure.len() + shape.finally.len();
     if total > STEPS_MAX {
         let what = format!("{total} steps are more than the {STEPS_MAX} that a pipeline may have");
         return Err(Wrong { at: None, what });
@@ -251,6 +256,7 @@ fn parse(text: &str) -> Result<Pipeline, Wrong> {
         environment: shape.environment.as_ref().map(environment).transpose()?,
         defaults,
         steps: steps(shape.step)?,
+        rollback: steps(shape.rollback)?,
         on_failure: steps(shape.on_failure)?,
         finally: steps(shape.finally)?,
     })
@@ -409,7 +415,7 @@ fn known_keys(file: &DeTable<'_>) -> Result<(), Wrong> {
     if let Some(defaults) = table_of(file, "defaults") {
         check_keys(defaults, "[defaults]", &DEFAULTS_KEYS)?;
     }
-    for kind in ["step", "on_failure", "finally"] {
+    for kind in ["step", "rollback", "on_failure", "finally"] {
         let Some(value) = file.get(kind) else {
             continue;
         };

@@ -36,7 +36,7 @@ fn the_design_example_parses() {
         name = "start the new release"
         run = ["systemctl", "restart", "app"]
         changes = "service"
-        [[on_failure]]
+        [[rollback]]
         run = ["restore-snapshot", "--latest"]
         [[finally]]
         run = ["thaw-db"]
@@ -47,7 +47,7 @@ fn the_design_example_parses() {
     assert_eq!(pipeline.steps[1].timeout, Some(Duration::from_secs(1200)));
     assert_eq!(pipeline.steps[2].changes, Some(Changes::Service));
     assert_eq!(pipeline.steps[0].line, Some(8));
-    assert_eq!(pipeline.on_failure[0].run, ["restore-snapshot", "--latest"]);
+    assert_eq!(pipeline.rollback[0].run, ["restore-snapshot", "--latest"]);
     assert_eq!(pipeline.finally[0].run, ["thaw-db"]);
     let retry = pipeline.steps[0].retry.as_ref().unwrap();
     assert_eq!((retry.attempts, retry.delay), (5, Duration::from_secs(2)));

@@ -20,6 +20,7 @@ const CHANGE_NEEDS: [&str; 2] = ["verify-migrations", "backup-snapshot"];
 pub(crate) struct Plan {
     pub(crate) name: String,
     pub(crate) steps: Vec<PlannedStep>,
+    pub(crate) rollback: Vec<PlannedStep>,
     pub(crate) on_failure: Vec<PlannedStep>,
     pub(crate) finally: Vec<PlannedStep>,
 }
@@ -44,10 +45,13 @@ pub(crate) struct PlannedStep {
     pub(crate) retry: Option<Retry>,
 }
 
-/// The three lists of a pipeline.
+/// The four lists of a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Step,
+    /// Undoes, where there is something to undo.
+    Rollback,
+    /// After every failure.
     OnFailure,
     Finally,
 }
@@ -57,6 +61,7 @@ impl Part {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Part::Step => "step",
+            Part::Rollback => "rollback",
             Part::OnFailure => "on_failure",
             Part::Finally => "finally",
         }
@@ -87,10 +92,11 @@ pub(crate) enum ProblemKind {
 }
 
 impl Plan {
-    /// Every step of the three parts.
+    /// Every step of the four parts, in the order in which they run.
     pub(crate) fn all(&self) -> impl Iterator<Item = &PlannedStep> {
         self.steps
             .iter()
+            .chain(&self.rollback)
             .chain(&self.on_failure)
             .chain(&self.finally)
     }
@@ -120,6 +126,7 @@ pub(crate) fn plan(
     let plan = Plan {
         name: pipeline.name.clone(),
         steps: part(Part::Step, &pipeline.steps),
+        rollback: part(Part::Rollback, &pipeline.rollback),
         on_failure: part(Part::OnFailure, &pipeline.on_failure),
         finally: part(Part::Finally, &pipeline.finally),
     };
@@ -159,6 +166,20 @@ fn plan_step(
         problem(ProblemKind::Declaration, what, remedy);
         Promise::Foreign(step.changes.unwrap_or(Changes::Nothing))
     });
+    if part == Part::OnFailure && !promise.leaves_files_and_database() {
+        let what = format!(
+            "it {}, and [[on_failure]] runs after every failure, also after one that has left \
+             nothing to undo: it holds only steps that change nothing or a service",
+            promise.does()
+        );
+        let remedy = if promise.changes_target() {
+            "make it a [[rollback]], which runs only where there is something to undo"
+        } else {
+            "make it a [[finally]], which always runs, or a [[rollback]], which runs only where \
+             there is something to undo"
+        };
+        problem(ProblemKind::Declaration, what, remedy);
+    }
     if promise.changes_database() && step.timeout.is_none() && part == Part::Step {
         let what = "it changes the database and has no timeout of its own".to_owned();
         problem(
@@ -291,13 +312,29 @@ fn check_order(plan: &Plan, protected: bool, problems: &mut Vec<Problem>) {
                 problem(
                     step,
                     what.to_owned(),
-                    "make it a [[step]] or an [[on_failure]]",
+                    "make it a [[step]] or a [[rollback]]",
                 );
             }
         }
     }
-    for (at, step) in plan.on_failure.iter().enumerate() {
-        let before = plan.steps.iter().chain(&plan.on_failure[..at]);
+    if let Some(first) = plan.rollback.first()
+        && !handles_service(first)
+        && plan.steps.iter().any(handles_service)
+        && plan
+            .rollback
+            .iter()
+            .any(|step| step.promise.changes_database())
+    {
+        let what = "the rollback would change the database while the service that a step has \
+                    started writes to it";
+        problem(
+            first,
+            what.to_owned(),
+            "put a step that stops the service before it, with changes = \"service\"",
+        );
+    }
+    for (at, step) in plan.rollback.iter().enumerate() {
+        let before = plan.steps.iter().chain(&plan.rollback[..at]);
         if acts_as(step, Verb::Restore) && !frozen::holds_whenever_armed(before) {
             let what = "it would restore a snapshot although nothing froze the data before that \
                         snapshot was taken: writes made since would be lost";
@@ -340,6 +377,12 @@ pub(crate) fn acts_as(step: &PlannedStep, verb: Verb) -> bool {
     step.promise == Promise::Ours(verb) || (is_suite_name(name) && Verb::of(name) == Some(verb))
 }
 
+/// Whether the step starts or stops a service, as far as is declared. What has the name of a program
+/// of the suite does that one's work.
+fn handles_service(step: &PlannedStep) -> bool {
+    step.promise == Promise::Foreign(Changes::Service) && !is_suite_name(file_name(&step.run[0]))
+}
+
 /// Whether the step runs this program of the suite.
 pub(crate) fn is_ours(step: &PlannedStep, program: &str) -> bool {
     matches!(step.promise, Promise::Ours(_)) && file_name(&step.run[0]) == program
@@ -359,6 +402,7 @@ fn id(part: Part, number: usize, name: &str) -> String {
         .collect();
     match part {
         Part::Step => format!("{number:02}-{name}"),
+        Part::Rollback => format!("rollback-{number:02}-{name}"),
         Part::OnFailure => format!("on_failure-{number:02}-{name}"),
         Part::Finally => format!("finally-{number:02}-{name}"),
     }

@@ -184,9 +184,9 @@ fn what_changes_the_database_has_a_timeout_of_its_own() {
     }
     allowed(false, &["step freeze-db", "step mark-db", "step thaw-db"]);
     // A repair that was cut short is worse than one that takes long: it has an hour.
-    let plan = planned(false, &["step verify-env", "on_failure revert-migration"]).unwrap();
+    let plan = planned(false, &["step verify-env", "rollback revert-migration"]).unwrap();
     assert_eq!(
-        plan.on_failure[0].timeout,
+        plan.rollback[0].timeout,
         std::time::Duration::from_secs(3600)
     );
 }
@@ -274,171 +274,6 @@ fn finally_does_not_change_a_protected_database() {
 }
 
 #[test]
-fn a_restore_needs_a_snapshot_that_was_taken_frozen() {
-    const RESTORE: &str = "on_failure restore-snapshot timeout = \"1m\"";
-    let unfrozen = [(
-        Order,
-        "on_failure 1 (restore-snapshot)",
-        "writes made since would be lost",
-    )];
-    allowed(
-        true,
-        &[
-            "step freeze-db",
-            SAFE[0],
-            SAFE[1],
-            SAFE[2],
-            RESTORE,
-            "finally thaw-db",
-        ],
-    );
-    for steps in [
-        &[SAFE[0], SAFE[1], SAFE[2], RESTORE][..],
-        // Frozen too late, thawed too early, backed up again after the thaw, no snapshot at all.
-        &[SAFE[0], SAFE[1], "step freeze-db", SAFE[2], RESTORE],
-        &[
-            "step freeze-db",
-            SAFE[0],
-            SAFE[1],
-            "step thaw-db",
-            SAFE[2],
-            RESTORE,
-        ],
-        &[
-            "step freeze-db",
-            "step thaw-db",
-            SAFE[0],
-            SAFE[1],
-            SAFE[2],
-            RESTORE,
-        ],
-        &[
-            "step freeze-db",
-            SAFE[0],
-            SAFE[1],
-            SAFE[2],
-            "step thaw-db",
-            SAFE[0],
-            RESTORE,
-        ],
-    ] {
-        refused(true, steps, &unfrozen);
-        // Lost writes are lost in an unprotected database too.
-        refused(false, steps, &unfrozen);
-    }
-    refused(
-        false,
-        &["step freeze-db", "step verify-env", RESTORE],
-        &unfrozen,
-    );
-}
-
-#[test]
-fn a_restore_and_a_thaw_are_known_by_their_names_wherever_they_stand() {
-    let restores = [
-        "on_failure ./restore-snapshot changes = \"database\"",
-        "on_failure /opt/bin/restore-snapshot changes = \"database\"",
-    ];
-    let unfrozen = [(
-        Order,
-        "on_failure 1 (restore-snapshot)",
-        "writes made since would be lost",
-    )];
-    let frozen = ["step freeze-db", SAFE[0], SAFE[1], SAFE[2]];
-    for restore in restores {
-        for protected in [true, false] {
-            refused(protected, &[&SAFE[..], &[restore]].concat(), &unfrozen);
-            allowed(protected, &[&frozen[..], &[restore]].concat());
-            let thaw = "step ./thaw-db changes = \"service\"";
-            let thawed = [&frozen[..], &[thaw, restore]].concat();
-            refused(protected, &thawed, &unfrozen);
-        }
-    }
-    // A foreign program of that name has frozen nothing that anybody knows of.
-    let forged = "step ./freeze-db changes = \"service\"";
-    let steps = [SAFE[0], forged, SAFE[1], SAFE[2], restores[0]];
-    refused(false, &steps, &unfrozen);
-    // Only the suite's own restore does without a verification before it.
-    let unverified = ["step freeze-db", SAFE[1]];
-    allowed(
-        true,
-        &[&unverified[..], &["on_failure restore-snapshot"]].concat(),
-    );
-    refused(
-        true,
-        &[&unverified[..], &restores[..1]].concat(),
-        &[(
-            Order,
-            "on_failure 1 (restore-snapshot)",
-            "before any verify-migrations",
-        )],
-    );
-}
-
-#[test]
-fn a_restore_needs_its_snapshot_before_every_step_that_can_fail_with_a_change() {
-    const RESTORE: &str = "on_failure restore-snapshot timeout = \"1m\"";
-    const SERVICE: &str = "step systemctl changes = \"service\"";
-    const FROZEN: [&str; 2] = ["step freeze-db", "step backup-snapshot"];
-    let unfrozen = [(
-        Order,
-        "on_failure 1 (restore-snapshot)",
-        "writes made since would be lost",
-    )];
-    let deployed = [SAFE[0], FROZEN[0], FROZEN[1], SAFE[2]];
-    allowed(true, &[&deployed[..], &[SERVICE, RESTORE]].concat());
-    // A service step is a reason to undo too, and this one fails before the run has a snapshot.
-    refused(
-        true,
-        &[&[SERVICE][..], &deployed, &[RESTORE]].concat(),
-        &unfrozen,
-    );
-    // The first deployment would take the snapshot from before the freeze.
-    let twice = [&SAFE[..], &[FROZEN[0], FROZEN[1], SAFE[2], RESTORE]].concat();
-    refused(true, &twice, &unfrozen);
-    // A copy of something else is no snapshot.
-    let config = ["step freeze-db", "step backup-config", SAFE[2], RESTORE];
-    refused(false, &config, &unfrozen);
-    // Nothing is frozen any more once the clean-up has thawed.
-    let thawed = [&deployed[..], &["on_failure thaw-db", RESTORE]].concat();
-    let expected = [(
-        Order,
-        "on_failure 2 (restore-snapshot)",
-        "writes made since would be lost",
-    )];
-    refused(true, &thawed, &expected);
-}
-
-#[test]
-fn on_failure_does_not_change_a_protected_database_before_it_was_verified_and_backed_up() {
-    const REPAIR: &str = "on_failure psql changes = \"database\"";
-    const SERVICE: &str = "step systemctl changes = \"service\"";
-    allowed(true, &[&SAFE[..], &[SERVICE, REPAIR]].concat());
-    allowed(false, &[SERVICE, REPAIR]);
-    refused(
-        true,
-        &[&[SAFE[0], SERVICE], &SAFE[..], &[REPAIR]].concat(),
-        &[(Order, "on_failure 1 (psql)", "before any backup-snapshot")],
-    );
-    refused(
-        true,
-        &["step verify-env", "on_failure revert-migration"],
-        &[
-            (
-                Order,
-                "on_failure 1 (revert-migration)",
-                "before any verify-migrations",
-            ),
-            (
-                Order,
-                "on_failure 1 (revert-migration)",
-                "before any backup-snapshot",
-            ),
-        ],
-    );
-}
-
-#[test]
 fn only_what_writes_nothing_and_has_classes_is_retried() {
     let retry = "retry = { on = [\"busy\"], attempts = 2 }";
     allowed(false, &[&format!("step verify-connection {retry}")]);
@@ -468,7 +303,7 @@ fn ids_are_unique_and_safe_as_file_names() {
             "step verify-env name = \"a/../b c\"",
             "step verify-env",
             "step verify-env",
-            "on_failure verify-env",
+            "rollback verify-env",
             "finally verify-env",
         ],
     );
@@ -479,8 +314,91 @@ fn ids_are_unique_and_safe_as_file_names() {
             "01-a-..-b-c",
             "02-verify-env",
             "03-verify-env",
-            "on_failure-01-verify-env",
+            "rollback-01-verify-env",
             "finally-01-verify-env",
         ]
     );
 }
+
+#[test]
+fn on_failure_holds_only_what_changes_nothing_or_a_service() {
+    for step in [
+        "on_failure verify-env",
+        "on_failure curl changes = \"nothing\"",
+        "on_failure systemctl changes = \"service\"",
+    ] {
+        allowed(true, &[&SAFE[..], &[step]].concat());
+    }
+    for (step, subject, does, instead) in [
+        (
+            "restore-snapshot",
+            "restore-snapshot",
+            "changes the database",
+            "[[rollback]]",
+        ),
+        (
+            "deploy-db",
+            "deploy-db",
+            "changes the database",
+            "[[rollback]]",
+        ),
+        ("thaw-db", "thaw-db", "freezes or thaws", "[[rollback]]"),
+        ("mark-db", "mark-db", "marks", "[[rollback]]"),
+        (
+            "backup-snapshot",
+            "backup-snapshot",
+            "writes files",
+            "[[finally]]",
+        ),
+        (
+            "record-schema",
+            "record-schema",
+            "writes files",
+            "[[finally]]",
+        ),
+        (
+            "psql changes = \"database\"",
+            "psql",
+            "changes the database",
+            "[[rollback]]",
+        ),
+        (
+            "cp changes = \"files\"",
+            "cp",
+            "changes files",
+            "[[finally]]",
+        ),
+    ] {
+        // Whatever its database is worth.
+        for protected in [true, false] {
+            let step = format!("on_failure {step}");
+            let problems = planned(protected, &[&SAFE[..], &[&step]].concat()).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:#?}");
+            let problem = &problems[0];
+            assert_eq!(problem.kind, Declaration);
+            assert_eq!(problem.subject, format!("on_failure 1 ({subject})"));
+            assert!(
+                problem.what.starts_with(&format!("it {does}, and ")),
+                "{problem:?}"
+            );
+            assert!(
+                problem.remedy.starts_with(&format!("make it a {instead}")),
+                "{problem:?}"
+            );
+            assert!(problem.remedy.contains("[[rollback]]"), "{problem:?}");
+        }
+    }
+    // One that does not say what it changes is told that, and nothing that hangs on it.
+    refused(
+        false,
+        &["step verify-env", "on_failure ./tell"],
+        &[(
+            Declaration,
+            "on_failure 1 (tell)",
+            "does not say what it changes",
+        )],
+    );
+}
+
+#[path = "rollback_tests.rs"]
+mod rollback;

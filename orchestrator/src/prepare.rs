@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use contract::{Class, Failure, Report, Run};
+use settings::file::FILE_NAME;
 
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::plan::{self, Plan, PlannedStep, Problem, ProblemKind};
 use crate::programs::Places;
 use crate::promise::Promise;
+use crate::secrets::Secrets;
 use crate::verdict::{self, NOT_FOUND, NOT_RUNNABLE, OWN_FAULT};
 use crate::{ENVIRONMENT_AGREES, Files, ORDER_SAFE, PIPELINE_VALID, PROGRAM_RUNNABLE};
 
@@ -18,6 +20,7 @@ pub(crate) struct Ready {
     pub(crate) environment: Option<String>,
     /// The variable that names the environment beside `LOCKSTEP_ENV`.
     pub(crate) variable: Option<String>,
+    pub(crate) secrets: Secrets,
     /// With warnings, if there are any.
     pub(crate) report: Report,
 }
@@ -122,6 +125,7 @@ pub(crate) fn prepare(files: &Files, run: &Run) -> Result<Ready, Box<Refusal>> {
         plan,
         environment: named.name,
         variable: named.variable,
+        secrets: named.secrets,
         report,
     })
 }
@@ -135,6 +139,7 @@ struct Named {
     protected: bool,
     /// The variable that `[environment]` in the settings names.
     variable: Option<String>,
+    secrets: Secrets,
 }
 
 /// The pipeline's environment and the process's have to agree. The orchestrator never sets the
@@ -153,6 +158,14 @@ fn name_environment(
     };
     let settings = settings::Settings::read(files.config.as_deref(), Path::new(""))
         .map_err(|error| fault(&error))?;
+    let secrets = Secrets::of(&settings.env).map_err(|what| {
+        let path = settings.path.as_deref().unwrap_or(Path::new(FILE_NAME));
+        let failure = Failure::new(
+            Class::Usage,
+            format!("cannot use {}: {what}", path.display()),
+        );
+        Refusal::own_fault(failure.remedy(format!("correct `for` in {}", path.display())))
+    })?;
     let variable = settings.environment.variable.as_deref();
     let variables = settings::Variables::of_process();
     let ambient =
@@ -179,6 +192,7 @@ fn name_environment(
         ambient: is_ambient,
         protected,
         variable: settings.environment.variable,
+        secrets,
     })
 }
 

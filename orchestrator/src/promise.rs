@@ -74,9 +74,14 @@ const SUITE: [&str; 11] = [
 /// Programs of later releases that a pipeline can name already.
 const LATER: [&str; 3] = ["freeze-db", "thaw-db", "restore-snapshot"];
 
+/// The names of all programs that a pipeline can run as the suite's.
+pub(crate) fn suite() -> impl Iterator<Item = &'static str> {
+    SUITE.into_iter().chain(LATER)
+}
+
 /// Whether it is the file name of a program of the suite.
 pub(crate) fn is_suite_name(file_name: &str) -> bool {
-    SUITE.contains(&file_name) || LATER.contains(&file_name)
+    suite().any(|name| name == file_name)
 }
 
 impl Verb {
@@ -122,7 +127,7 @@ impl Promise {
         }
     }
 
-    /// Whether a reported change is one that `on_failure` is there to undo. Freezing and marking
+    /// Whether a reported change is one that `rollback` is there to undo. Freezing and marking
     /// have their own counterparts, and pruned files are gone.
     pub(crate) fn change_can_be_undone(self) -> bool {
         match self {
@@ -133,10 +138,18 @@ impl Promise {
         }
     }
 
-    /// Whether a step that fails, now or later, may leave a change that `on_failure` is there to
+    /// Whether a step that fails, now or later, may leave a change that `rollback` is there to
     /// undo.
     pub(crate) fn may_leave_what_can_be_undone(self) -> bool {
         self.changes_target() && self.change_can_be_undone()
+    }
+
+    /// Whether it changes neither files nor the database: what may run after every failure.
+    pub(crate) fn leaves_files_and_database(self) -> bool {
+        match self {
+            Promise::Ours(verb) => matches!(verb, Verb::Verify | Verb::List | Verb::Report),
+            Promise::Foreign(changes) => matches!(changes, Changes::Nothing | Changes::Service),
+        }
     }
 
     /// Whether it may be tried again after `unavailable` or `busy`. Exit codes of foreign programs
@@ -160,6 +173,12 @@ impl Promise {
                     | Promise::Foreign(Changes::Nothing)
             ),
         }
+    }
+
+    /// What it does, as a verb.
+    pub(crate) fn does(self) -> &'static str {
+        let name = self.name();
+        name.strip_prefix("declared: ").unwrap_or(name)
     }
 
     /// As the plan and the record show it.

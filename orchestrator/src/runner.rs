@@ -1,25 +1,24 @@
-//! Runs a plan: the steps up to the first failure, then what has to follow.
+//! Runs one step of a plan: its attempts, its environment, what it came to.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
 use contract::{Changed, Class, Run};
 
 use crate::answers::Chain;
-use crate::armed::Armed;
 use crate::environment::{self, Environment};
 use crate::frozen::FrozenSnapshot;
 use crate::github::Github;
 use crate::lock::Lock;
 use crate::notes::{FailedStep, Notes};
 use crate::pipeline::{Changes, Retry};
-use crate::plan::{Part, Plan, PlannedStep, acts_as, file_name};
-use crate::promise::{Promise, Verb};
+use crate::plan::{Part, Plan, PlannedStep, file_name};
+use crate::promise::Promise;
 use crate::record::{Record, State};
+use crate::secrets::Secrets;
 use crate::supervise::{Ended, Job, Supervisor};
 use crate::terminal::Stream;
-use crate::verdict::{self, OWN_FAULT, Verdict};
+use crate::verdict::{self, Verdict};
 
 /// One run.
 #[derive(Debug)]
@@ -27,6 +26,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) plan: &'a Plan,
     /// The variable that names the environment beside `LOCKSTEP_ENV`.
     pub(crate) variable: Option<&'a str>,
+    /// The variables that few of the steps get.
+    pub(crate) secrets: &'a Secrets,
     pub(crate) run: &'a Run,
     pub(crate) supervisor: Supervisor,
     pub(crate) record: Record,
@@ -40,141 +41,12 @@ pub(crate) struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Runs everything that the plan and the course of the run ask for.
-    pub(crate) fn run(&mut self) {
-        let armed = self.run_steps();
-        let failed = self.notes.failures.first().cloned();
-        let ended_early =
-            failed.is_some() || self.notes.fault.is_some() || self.notes.interrupted_by.is_some();
-        let lock_was_held = failed
-            .as_ref()
-            .is_some_and(|failed| failed.verdict.class == Class::Busy.name());
-        let plan = self.plan;
-        if ended_early && armed.fires(lock_was_held) {
-            self.run_on_failure(failed.as_ref());
-        } else {
-            let why = if ended_early {
-                "there is nothing to undo"
-            } else {
-                "nothing failed"
-            };
-            self.skip(&plan.on_failure, why);
-        }
-        for step in &plan.finally {
-            if self.supervisor.signals.at_once() {
-                self.skip(std::slice::from_ref(step), "a second signal");
-                continue;
-            }
-            self.run_step(step, failed.as_ref());
-            self.note_signal();
-        }
-    }
-
-    /// Takes in a signal that came while cleaning up, which goes on all the same.
-    fn note_signal(&mut self) {
-        self.supervisor.signals.note();
-        if let Some(signal) = self.supervisor.signals.stop() {
-            self.notes.signaled_late(signal);
-        }
-    }
-
-    /// Runs the steps up to the first that fails.
-    fn run_steps(&mut self) -> Armed {
-        let plan = self.plan;
-        let mut armed = Armed::default();
-        for (at, step) in plan.steps.iter().enumerate() {
-            self.supervisor.signals.note();
-            let stop = if let Some(signal) = self.supervisor.signals.stop() {
-                self.notes.interrupted_by = Some(signal);
-                true
-            } else {
-                match self.run_step(step, None) {
-                    None => self.notes.fault.is_some(),
-                    Some(verdict) => {
-                        armed.take_in(step.promise, verdict.changed);
-                        // A step that passed although it was interrupted is still the last.
-                        self.notes.interrupted_by = self.supervisor.signals.stop();
-                        !verdict.passed()
-                            || self.notes.interrupted_by.is_some()
-                            || self.notes.fault.is_some()
-                    }
-                }
-            };
-            if stop {
-                self.skip(&plan.steps[at..], "the run had ended");
-                break;
-            }
-        }
-        armed
-    }
-
-    /// `on_failure` is a sequence of its own: what follows a step relies on that step.
-    fn run_on_failure(&mut self, failed: Option<&FailedStep>) {
-        let plan = self.plan;
-        for (at, step) in plan.on_failure.iter().enumerate() {
-            if self.supervisor.signals.at_once() {
-                self.skip(&plan.on_failure[at..], "a second signal");
-                return;
-            }
-            let loses_writes = acts_as(step, Verb::Restore) && !self.snapshot.holds_every_write();
-            let passed = if loses_writes {
-                self.refuse_restore(step);
-                false
-            } else {
-                let verdict = self.run_step(step, failed);
-                verdict.is_some_and(|verdict| verdict.passed())
-            };
-            self.note_signal();
-            if !passed {
-                self.skip(
-                    &plan.on_failure[at + 1..],
-                    "an on_failure step before it failed",
-                );
-                return;
-            }
-        }
-    }
-
-    /// The plan sees to it that steps that declare a change stand behind the snapshot. One that
-    /// changed something against its declaration can still fail before it.
-    fn refuse_restore(&mut self, step: &PlannedStep) {
-        const WHY: &str = "this run has no snapshot that was taken while the data was frozen";
-        self.open_step(step);
-        if let Some(github) = &self.github {
-            self.supervisor.line(github.close_group());
-        }
-        self.supervisor.line(&format!("  not run: {WHY}"));
-        self.skip(std::slice::from_ref(step), WHY);
-        self.notes.failures.push(FailedStep {
-            part: step.part,
-            number: step.number,
-            name: step.name.clone(),
-            line: step.line,
-            verdict: Verdict {
-                code: OWN_FAULT,
-                class: verdict::class_name(OWN_FAULT),
-                changed: Changed::No,
-                said: format!("not run: {WHY}"),
-            },
-            withheld: BTreeSet::new(),
-            unset: BTreeSet::new(),
-            log: None,
-        });
-    }
-
-    fn skip(&mut self, steps: &[PlannedStep], why: &'static str) {
-        for step in steps {
-            if let Some(record) = self.record.step(step)
-                && record.state == State::Pending
-            {
-                record.state = State::Skipped;
-                record.skipped = Some(why);
-            }
-        }
-    }
-
     /// Runs one step with its retries; none when it could not be recorded and was not run.
-    fn run_step(&mut self, step: &PlannedStep, failed: Option<&FailedStep>) -> Option<Verdict> {
+    pub(crate) fn run_step(
+        &mut self,
+        step: &PlannedStep,
+        failed: Option<&FailedStep>,
+    ) -> Option<Verdict> {
         self.open_step(step);
         let mut attempt = 1;
         let (verdict, environment) = loop {
@@ -204,9 +76,10 @@ impl Runner<'_> {
         Some(verdict)
     }
 
-    fn open_step(&mut self, step: &PlannedStep) {
+    pub(crate) fn open_step(&mut self, step: &PlannedStep) {
         let (word, total) = match step.part {
             Part::Step => ("STEP", self.plan.steps.len()),
+            Part::Rollback => ("ROLLBACK", self.plan.rollback.len()),
             Part::OnFailure => ("ON_FAILURE", self.plan.on_failure.len()),
             Part::Finally => ("FINALLY", self.plan.finally.len()),
         };
@@ -392,7 +265,8 @@ impl Runner<'_> {
         // What an outer run says of its own failure is not about this one.
         let inherited = std::env::vars_os()
             .filter(|(name, _)| !name.to_string_lossy().starts_with("LOCKSTEP_FAILED_"));
-        environment::for_step(inherited, step.env.as_deref(), self.variable, &own)
+        let secret = |name: &str| self.secrets.withhold(name, step);
+        environment::for_step(inherited, step.env.as_deref(), self.variable, secret, &own)
     }
 
     /// Where a step's stdout and stderr go. While commands are stopped on GitHub, all of it goes

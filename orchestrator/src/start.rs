@@ -53,6 +53,7 @@ pub(crate) fn run_pipeline(
     let mut runner = Runner {
         plan: &ready.plan,
         variable: ready.variable.as_deref(),
+        secrets: &ready.secrets,
         run,
         supervisor: parts.supervisor,
         record: parts.record,

@@ -21,7 +21,7 @@ const SUITE: [&str; 10] = [
     "mark-db",
 ];
 
-/// A `[[step]]`, `[[on_failure]]` or `[[finally]]` whose double does `acts`, separated by `|`.
+/// A `[[step]]`, `[[rollback]]`, `[[on_failure]]` or `[[finally]]` whose double does `acts`, separated by `|`.
 pub(crate) fn part(part: &str, program: &str, acts: &str, keys: &str) -> String {
     let mut words = vec![program];
     words.extend(acts.split_terminator('|'));
@@ -72,6 +72,15 @@ impl Bench {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// A file that may be executed.
+    pub(crate) fn script(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path, mode).unwrap();
     }
 
     /// The steps behind the head of a pipeline without an environment.

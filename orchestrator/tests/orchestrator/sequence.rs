@@ -225,3 +225,115 @@ fn a_deployment_whose_evidence_is_gone_is_not_said_to_be_unfinished() {
         .says("HEAD is missing")
         .says_not("did not come to its end");
 }
+
+/// A pipeline of one step and the settings of one secret; what the step finds in it.
+#[track_caller]
+fn secret(settings: &str, step: &str) -> crate::bench::Done {
+    let bench = Bench::new();
+    let dev = "[environments.dev]\nprotected = false\n";
+    bench.write("lockstep.toml", &format!("{dev}{settings}"));
+    bench.pipeline(step);
+    let mut command = bench.command(&["run", "p.toml"]);
+    let done = bench.finish(command.env("APP_KEY", "k3y").env("APP_URL", "u"));
+    let record = bench.record().to_string();
+    assert!(!record.contains("k3y"));
+    done
+}
+
+#[test]
+fn a_secret_reaches_only_the_programs_that_it_is_for() {
+    let acts = "env=APP_KEY|env=APP_URL|result=pass";
+    let rule = |rest: &str| format!("[env.APP_KEY]\nkind = \"secret\"\n{rest}\n");
+    let (with, without) = ("APP_KEY=k3y\nAPP_URL=u\n", "APP_KEY=\nAPP_URL=u\n");
+    for (program, rest, found) in [
+        ("verify-env", "for = [\"verify-env\", \"mark-db\"]", with),
+        ("mark-db", "for = [\"verify-env\", \"mark-db\"]", with),
+        (
+            "verify-guards",
+            "for = [\"verify-env\", \"mark-db\"]",
+            without,
+        ),
+        ("verify-env", "for = [\"mark-db\"]", without),
+        ("verify-env", "for = []", without),
+        // It is judged by verify-env, and by nobody else.
+        ("verify-env", "", with),
+        ("verify-guards", "", without),
+        // In whatever environment it is demanded.
+        ("verify-guards", "environments = [\"production\"]", without),
+    ] {
+        secret(&rule(rest), &part("step", program, acts, ""))
+            .exited(0)
+            .says(found);
+    }
+    let narrowed = |names: &str| part("step", "verify-env", acts, &format!("env = [{names}]"));
+    let both = "\"APP_KEY\", \"APP_URL\"";
+    secret(&rule(""), &narrowed(both)).exited(0).says(with);
+    secret(&rule(""), &narrowed("\"APP_URL\""))
+        .exited(0)
+        .says(without);
+    secret(&rule("for = []"), &narrowed(both))
+        .exited(0)
+        .says(without);
+    // What is no secret is inherited, and so is a variable that nobody describes.
+    secret(
+        "[env.APP_KEY]\nkind = \"url\"\n",
+        &part("step", "verify-guards", acts, ""),
+    )
+    .exited(0)
+    .says(with);
+}
+
+#[test]
+fn a_foreign_step_gets_a_secret_by_its_own_env_alone() {
+    let rule = "[env.APP_KEY]\nkind = \"secret\"\nfor = [\"verify-env\"]\n";
+    let step = |acts: &str, env: &str| {
+        let keys = format!("changes = \"nothing\"\n{env}");
+        part("step", "other/foreign", acts, &keys)
+    };
+    secret(rule, &step("env=APP_KEY|env=APP_URL", ""))
+        .exited(0)
+        .says("APP_KEY=\nAPP_URL=u\n");
+    secret(
+        rule,
+        &step("env=APP_KEY|env=APP_URL", "env = [\"APP_KEY\"]"),
+    )
+    .exited(0)
+    .says("APP_KEY=k3y\nAPP_URL=\n");
+    // In every part of a pipeline.
+    for part_name in ["rollback", "on_failure", "finally"] {
+        let keys = "changes = \"nothing\"";
+        let steps = format!(
+            "{}{}",
+            ours("deploy-db", "result=partial,yes|exit=6"),
+            part(part_name, "other/foreign", "say=here|env=APP_KEY", keys)
+        );
+        secret(rule, &steps).exited(6).says("here\nAPP_KEY=\n");
+    }
+    // One that fails says what it did not get, and how it would.
+    secret(rule, &step("exit=1", ""))
+        .exited(1)
+        .says("because they are secrets")
+        .says(": APP_KEY")
+        .says_not("k3y");
+}
+
+#[test]
+fn a_secret_for_a_program_that_there_is_not_is_refused() {
+    let bench = Bench::new();
+    bench.pipeline(&ours("verify-env", "touch=ran|result=pass"));
+    for (program, said) in [
+        (
+            "deploy-bd",
+            "[env.APP_KEY] is for \"deploy-bd\"; did you mean \"deploy-db\"?",
+        ),
+        ("other/foreign", "gets it by its own env"),
+    ] {
+        let rule = format!("[env.APP_KEY]\nkind = \"secret\"\nfor = [{program:?}]\n");
+        bench.write("lockstep.toml", &rule);
+        bench
+            .finish(&mut bench.unnamed(&["run", "p.toml"]))
+            .exited(125)
+            .says(said);
+        assert!(!bench.path("ran").exists());
+    }
+}

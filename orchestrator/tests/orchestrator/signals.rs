@@ -80,7 +80,7 @@ fn an_interrupted_change_that_did_not_finish_is_partial() {
         "{}{}",
         part("step", "deploy-db", "touch=up|sleep", "timeout = \"60s\""),
         part(
-            "on_failure",
+            "rollback",
             "other/foreign",
             "touch=undone",
             "changes = \"nothing\""
@@ -99,7 +99,7 @@ fn a_change_that_was_rolled_back_is_an_interrupt_like_any_other() {
         "{}{}",
         ours("deploy-db", "await=15|result=fail,no|exit=1"),
         part(
-            "on_failure",
+            "rollback",
             "other/foreign",
             "touch=undone",
             "changes = \"nothing\""
