@@ -14,7 +14,9 @@ mod answers;
 mod armed;
 mod conclude;
 mod course;
+mod elf;
 mod environment;
+mod executable;
 mod frozen;
 mod github;
 mod junit;
@@ -30,6 +32,7 @@ mod promise;
 mod record;
 mod runner;
 mod secrets;
+mod session;
 mod signals;
 mod start;
 mod strays;
@@ -149,6 +152,9 @@ struct Files {
 }
 
 fn main() -> ExitCode {
+    if session::stands_in_place() {
+        return ExitCode::from(verdict::NOT_RUNNABLE);
+    }
     let ended_by = Cell::new(None);
     let code = contract::run(&TOOL, |args: Args, run| {
         let report = match args.act {

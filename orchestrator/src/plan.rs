@@ -200,13 +200,9 @@ fn plan_step(
     }
     let program = match found {
         Found::Runnable { path, .. } => path,
-        Found::NotRunnable { path, why } => {
-            let what = format!("{} can't be run: {why}", path.display());
-            problem(
-                ProblemKind::NotRunnable,
-                what,
-                "make it an executable program",
-            );
+        Found::NotRunnable { path, obstacle } => {
+            let what = format!("{} can't be run: {}", path.display(), obstacle.why);
+            problem(ProblemKind::NotRunnable, what, &obstacle.remedy);
             path
         }
         Found::Missing => {

@@ -11,7 +11,10 @@ fn find(program: &str) -> Found {
         "absent" | "./absent" => Found::Missing,
         "blocked" => Found::NotRunnable {
             path: "/bin/blocked".into(),
-            why: "it is empty".into(),
+            obstacle: crate::executable::Obstacle {
+                why: "it is empty".into(),
+                remedy: "write it".into(),
+            },
         },
         "deploy-elsewhere" => runnable("/bin", false),
         _ if program.starts_with("/suite/") => runnable("/suite", true),

@@ -1,11 +1,8 @@
 //! Where a step's program is, asked for every step before the first one starts.
 
-use std::ffi::OsStr;
-use std::io::Read as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use crate::executable::{self, Obstacle};
 
 /// What was found under a program's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +19,7 @@ pub(crate) enum Found {
         /// Its path.
         path: PathBuf,
         /// Why it can't be run.
-        why: String,
+        obstacle: Obstacle,
     },
     /// Nothing.
     Missing,
@@ -87,54 +84,28 @@ impl Places {
 }
 
 fn probe(path: PathBuf, beside: bool) -> Found {
-    let Ok(metadata) = path.metadata() else {
-        return Found::Missing;
+    let metadata = match path.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if is_absence(&error) => return Found::Missing,
+        Err(error) => {
+            return Found::NotRunnable {
+                path,
+                obstacle: Obstacle {
+                    why: format!("it can't be looked at: {error}"),
+                    remedy: "correct the permissions of the folders above it".to_owned(),
+                },
+            };
+        }
     };
-    match why_not_runnable(&path, &metadata) {
-        Some(why) => Found::NotRunnable { path, why },
+    match executable::obstacle_to(&path, &metadata) {
+        Some(obstacle) => Found::NotRunnable { path, obstacle },
         None => Found::Runnable { path, beside },
     }
 }
 
-/// What execve(2) would refuse later, as far as it can be seen now.
-fn why_not_runnable(path: &Path, metadata: &std::fs::Metadata) -> Option<String> {
-    if !metadata.is_file() {
-        return Some("it is not a file".to_owned());
-    }
-    if let Err(errno) = accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
-        let error = std::io::Error::from(errno);
-        return Some(format!("it may not be executed: {error}"));
-    }
-    if metadata.len() == 0 {
-        return Some("it is empty".to_owned());
-    }
-    // A script whose interpreter is gone fails with "no such file", which names the wrong file.
-    let interpreter = interpreter(path)?;
-    if interpreter.is_absolute() && !interpreter.exists() {
-        return Some(format!(
-            "its interpreter {} is missing",
-            interpreter.display()
-        ));
-    }
-    None
-}
-
-fn interpreter(path: &Path) -> Option<PathBuf> {
-    // The kernel reads no more than 256 bytes of that line (BINPRM_BUF_SIZE).
-    let mut start = Vec::new();
-    std::fs::File::open(path)
-        .ok()?
-        .take(256)
-        .read_to_end(&mut start)
-        .ok()?;
-    let line = start
-        .strip_prefix(b"#!")?
-        .split(|byte| *byte == b'\n')
-        .next()?;
-    let word = line
-        .split(|byte| byte.is_ascii_whitespace())
-        .find(|word| !word.is_empty())?;
-    Some(PathBuf::from(OsStr::from_bytes(word)))
+fn is_absence(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]
@@ -197,26 +168,5 @@ mod tests {
         ));
         assert_eq!(places.find("./tool"), Found::Missing);
         assert!(matches!(places.find("/bin/sh"), Found::Runnable { .. }));
-    }
-
-    #[test]
-    fn what_could_not_be_started_is_seen_now() {
-        let dir = tempfile::tempdir().unwrap();
-        let places = places(dir.path());
-        let repository = dir.path().join("repository");
-        program(&repository, "data", "x", 0o644);
-        program(&repository, "empty", "", 0o755);
-        program(&repository, "script", "#! /no/such/interpreter -x\n", 0o755);
-        for (name, expected) in [
-            ("./data", "may not be executed"),
-            ("./empty", "is empty"),
-            ("./script", "/no/such/interpreter"),
-            ("./.", "not a file"),
-        ] {
-            match places.find(name) {
-                Found::NotRunnable { why, .. } => assert!(why.contains(expected), "{why}"),
-                other => panic!("{name}: {other:?}"),
-            }
-        }
     }
 }

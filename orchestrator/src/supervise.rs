@@ -1,6 +1,7 @@
 //! Runs one program to its end, and leaves nothing of it behind.
 //!
-//! The program gets its own process group, `/dev/null` as stdin and pipes as stdout and stderr.
+//! The program gets its own process group, no terminal, `/dev/null` as stdin and pipes as stdout and
+//! stderr.
 //! Its exit is seen without reaping it, so that its process id, which is the group's, can't be
 //! given to anybody else until the whole group is gone. `killpg(group, 0)` is never asked: it
 //! counts zombies. Every wait has a deadline.
@@ -8,9 +9,8 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::io::FdFlags;
@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
 
 use crate::output::{Output, Source};
+use crate::session::Apart;
 use crate::signals::Signals;
 use crate::strays;
 use crate::terminal::{Stream, Terminal};
@@ -163,13 +164,11 @@ impl Supervisor {
 }
 
 fn start(job: &Job<'_>, output: &mut Output) -> std::io::Result<Child> {
-    let mut command = Command::new(job.program);
+    let mut apart = Apart::new(job.program, job.arguments)?;
+    let command = apart.command();
     command
-        .args(job.arguments)
         .env_clear()
-        .envs(job.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .process_group(0);
+        .envs(job.environment.iter().map(|(name, value)| (name, value)));
     if job.starts_service {
         command
             .stdout(job.log.try_clone()?)
@@ -178,7 +177,7 @@ fn start(job: &Job<'_>, output: &mut Output) -> std::io::Result<Child> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
     }
     let _lent = job.inherits.map(Lent::new).transpose()?;
-    let mut child = command.spawn()?;
+    let mut child = apart.spawn()?;
     if job.starts_service {
         output.follow(job.log, job.streams.0)?;
     }

@@ -18,3 +18,4 @@ mod reports;
 mod sequence;
 mod signals;
 mod supervision;
+mod terminal;

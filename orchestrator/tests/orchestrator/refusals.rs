@@ -42,17 +42,72 @@ fn a_program_that_is_not_executable_is_seen_too() {
 }
 
 #[test]
+fn whatever_the_system_would_not_start_is_seen_before_the_first_step() {
+    let bench = Bench::new();
+    let mut elf = std::fs::read("/bin/true").unwrap();
+    // e_machine of elf(5): a SPARC.
+    elf[18..20].copy_from_slice(&[2, 0]);
+    std::fs::create_dir(bench.path("folder")).unwrap();
+    for (name, content, why, remedy) in [
+        (
+            "crlf",
+            &b"#!/bin/sh\r\necho\r\n"[..],
+            "a carriage return",
+            "sed -i 's/\\r$//' ",
+        ),
+        (
+            "no-head",
+            b"echo\n",
+            "does not name its interpreter",
+            "write #!/bin/sh",
+        ),
+        (
+            "no-interpreter",
+            b"#!/no/such/sh\n",
+            "/no/such/sh is missing",
+            "install /no/such/sh",
+        ),
+        (
+            "no-python",
+            b"#!/usr/bin/env no-such-python\n",
+            "not in PATH",
+            "install no-such-python",
+        ),
+        ("other-machine", &elf, "and this machine is ", "build "),
+    ] {
+        bench.script(name, content);
+        for part in ["step", "rollback", "on_failure", "finally"] {
+            let rest = format!("[[{part}]]\nrun = [\"./{name}\"]\nchanges = \"service\"\n");
+            refused(&bench, &rest, 126)
+                .says(&format!("{name} can't be run: "))
+                .says(why)
+                .says(&format!("remedy: {remedy}"));
+        }
+    }
+    let rest = "[[step]]\nrun = [\"./folder\"]\nchanges = \"nothing\"\n";
+    refused(&bench, rest, 126).says("it is a folder");
+    // Nor is it hidden by the name that it has in PATH.
+    bench.script("tools/in-path", "echo\n");
+    bench.pipeline("[[step]]\nrun = [\"in-path\"]\nchanges = \"nothing\"\n");
+    let path = format!("{}:/usr/bin:/bin", bench.path("tools").display());
+    bench
+        .finish(bench.command(&["check", "p.toml"]).env("PATH", path))
+        .exited(126)
+        .says("does not name its interpreter");
+    assert!(!bench.path(".lockstep").exists());
+}
+
+#[test]
 fn a_program_that_the_kernel_refuses_after_all_is_126() {
     let bench = Bench::new();
-    bench.write("broken", "\u{7f}ELF, or so it says");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(bench.path("broken"), mode).unwrap();
-    let step = "[[step]]\nrun = [\"./broken\"]\nchanges = \"database\"\ntimeout = \"1m\"\n";
+    bench.script("late", "#!/bin/sh\n");
+    let first = "[[step]]\nrun = [\"chmod\", \"a-x\", \"late\"]\nchanges = \"files\"\n";
+    let step = "[[step]]\nrun = [\"./late\"]\nchanges = \"database\"\ntimeout = \"1m\"\n";
     bench
-        .run(&format!("{step}{}", ours("verify-env", "touch=ran")))
+        .run(&format!("{first}{step}{}", ours("verify-env", "touch=ran")))
         .exited(126);
     assert!(!bench.path("ran").exists());
-    assert_eq!(bench.record()["steps"][0]["changed"], "no");
+    assert_eq!(bench.record()["steps"][1]["changed"], "no");
 }
 
 #[test]
