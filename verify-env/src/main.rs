@@ -43,6 +43,10 @@ const VARIABLE_SET: Check = Check {
 const NOT_DESCRIBED: &str = "set the variable where the deployment runs, take it out of the \
                              example file, or describe it in lockstep.toml with required = false";
 
+/// What to do about a value that may be a placeholder and may be meant.
+const IF_MEANT: &str = "set a value of this deployment's own; where it is meant, list it as one_of \
+                        under [env.NAME] in lockstep.toml";
+
 const NOT_TEXT: &str = "set the variable to text in UTF-8, or describe it in lockstep.toml";
 
 const VARIABLE_ABSENT: Check = Check {
@@ -149,8 +153,13 @@ fn check_variable(demand: &Demand<'_>, variables: &Variables, report: &mut Repor
         if faults.is_empty() {
             report.held(check, name);
         }
-        for Fault { message, expected } in faults {
-            let finding = if *check == VALUE_CLEAN {
+        for fault in faults {
+            let Fault {
+                message,
+                expected,
+                doubtful,
+            } = fault;
+            let finding = if *check == VALUE_CLEAN || doubtful {
                 report.warned(check, name, message)
             } else {
                 report.broken(check, name, message)
@@ -158,6 +167,9 @@ fn check_variable(demand: &Demand<'_>, variables: &Variables, report: &mut Repor
             finding.expected = expected;
             if *check == VALUE_FORMED && !demand.described {
                 finding.remedy(NOT_TEXT);
+            }
+            if doubtful {
+                finding.remedy(IF_MEANT);
             }
             if *check == VALUE_REPLACED
                 && let Some((file, line)) = demand.example_location()

@@ -333,6 +333,67 @@ fn a_placeholder_is_no_value() {
         assert_eq!(broken("kind = \"url\"", value), Vec::<String>::new());
     }
     assert!(broken("one_of = [\"placeholder\", \"real\"]", "placeholder").is_empty());
+    let named = |name: &str, value: &str| {
+        let toml = format!("[env.{name}]\n");
+        found_in(&toml, None, &[(name, value)])
+    };
+    // A name that asks for a secret asks more than one that does not.
+    for value in ["{{name}}", "${id}", "Your Home Store"] {
+        assert_eq!(named("API_TOKEN", value).len(), 1, "{value}");
+    }
+    assert!(named("API_TOKEN", "${id}")[0].starts_with("value-replaced API_TOKEN: a placeholder"));
+}
+
+#[test]
+fn a_shop_an_address_and_an_own_template_are_values() {
+    for value in [
+        "Your Home Store",
+        "Replacement Parts",
+        "Shop <mail@example.org>",
+        "Dear {{name}}, your order ${id} is on its way",
+        "<strong>Sale</strong>",
+        "[Shop] ",
+        "https://cdn.example.org/{{id}}.png",
+    ] {
+        let found = found_in("[env.X]\n", None, &[("X", value)]);
+        let of_value: Vec<&String> = found
+            .iter()
+            .filter(|one| one.starts_with("value-r"))
+            .collect();
+        assert!(of_value.is_empty(), "{value}: {found:?}");
+    }
+    assert!(broken("kind = \"url\"", "https://cdn.example.org/{{id}}.png").is_empty());
+    assert_eq!(
+        broken("kind = \"url\"", "https://{{host}}/{{id}}.png"),
+        ["value-replaced"]
+    );
+    let said = found_in(
+        "[env.X]\nkind = \"email\"\n",
+        None,
+        &[("X", "Shop <a@b.org>")],
+    );
+    assert!(said[0].contains("a name stands before it"), "{said:?}");
+}
+
+#[test]
+fn what_may_be_a_template_is_a_warning_unless_it_is_listed() {
+    for value in ["{{name}}", "${id}", "Todo"] {
+        let toml = |rule: &str| settings(&format!("[env.X]\n{rule}"));
+        let settings = toml("");
+        let demands = demands(&settings, None, None).unwrap_or_else(|error| panic!("{error}"));
+        let report = check(&demands, &[("X", value)].into_iter().collect());
+        let warned: Vec<Status> = report
+            .findings()
+            .iter()
+            .filter(|finding| finding.check == VALUE_REPLACED.id)
+            .map(|finding| finding.status)
+            .collect();
+        assert_eq!(warned, [Status::Warn], "{value}");
+        assert!(
+            broken(&format!("one_of = [\"{value}\"]"), value).is_empty(),
+            "{value}"
+        );
+    }
 }
 
 #[test]

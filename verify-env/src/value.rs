@@ -5,7 +5,7 @@ use std::num::{IntErrorKind, ParseIntError};
 use std::path::Path;
 
 use contract::Check;
-use secrets::{placeholder, placeholder_in_url};
+use secrets::{Asks, ValueOf, names_secret, perhaps_placeholder, placeholder, placeholder_in_url};
 use settings::file::{PathKind, VariableKind, VariableRule};
 use settings::{Ambient, Target, Variables, target};
 
@@ -20,19 +20,29 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// What it should be, from the reviewed file.
     pub(crate) expected: Option<String>,
+    /// Whether it may as well be meant.
+    pub(crate) doubtful: bool,
 }
 
 fn fault(message: impl Into<String>) -> Fault {
     Fault {
         message: message.into(),
         expected: None,
+        doubtful: false,
+    }
+}
+
+fn doubt(message: impl Into<String>) -> Fault {
+    Fault {
+        doubtful: true,
+        ..fault(message)
     }
 }
 
 fn against(message: impl Into<String>, expected: impl Into<String>) -> Fault {
     Fault {
-        message: message.into(),
         expected: Some(expected.into()),
+        ..fault(message)
     }
 }
 
@@ -220,6 +230,10 @@ fn family(scheme: &str) -> String {
 /// A mailbox of the common form; RFC 5322 allows more than any mail system does.
 fn email(text: &str) -> Result<(), &'static str> {
     const NOT: &str = "not an e-mail address";
+    let begins = text.split_once('<').map_or("", |(name, _)| name.trim());
+    if !begins.is_empty() && text.ends_with('>') {
+        return Err("not an e-mail address alone: a name stands before it, as in a string");
+    }
     let (mailbox, domain) = text.rsplit_once('@').ok_or(NOT)?;
     let odd = |c: char| {
         c.is_whitespace()
@@ -320,12 +334,20 @@ fn unreplaced(demand: &Demand<'_>, text: &str) -> Option<Option<Fault>> {
     if demand.example_value().map(cleaned) == Some(cleaned(text)) && !may_stay {
         return Some(Some(fault("left as the example has it")));
     }
-    let secret = kind == VariableKind::Secret;
-    let found = placeholder(text, secret).or_else(|| {
+    let of = match names_secret(demand.name) {
+        _ if kind == VariableKind::Secret => ValueOf::Secret,
+        Some(Asks::Surely) => ValueOf::Named,
+        _ => ValueOf::Text,
+    };
+    let found = placeholder(text, of).or_else(|| {
         let parts = login_and_host(text);
         parts.into_iter().find_map(placeholder_in_url)
     });
-    Some(found.map(fault))
+    let doubtful = || match of {
+        ValueOf::Text => perhaps_placeholder(text).map(doubt),
+        _ => None,
+    };
+    Some(found.map(fault).or_else(doubtful))
 }
 
 /// User, password and hosts of a URL: where a placeholder hides in one.

@@ -16,7 +16,7 @@ mod token;
 mod value;
 
 pub use name::{Asks, names_secret};
-pub use placeholder::{placeholder, placeholder_in_url};
+pub use placeholder::{ValueOf, perhaps_placeholder, placeholder, placeholder_in_url};
 pub use value::is_random;
 
 /// What a secret is.

@@ -1,5 +1,7 @@
 //! Values that stand for a value that somebody forgot to set.
 
+use crate::name::{Asks, names_secret};
+
 /// Words that are a placeholder as a whole value. Compared without case and punctuation.
 const WORDS: [&str; 19] = [
     "changeme",
@@ -48,55 +50,77 @@ const OPEN_SECRETS: [&str; 21] = [
     "keyboardcat",
 ];
 
+/// What a value is of, as far as it changes what can stand for it: a text that people read may hold
+/// the application's own templates and any name, and a secret neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueOf {
+    /// A secret that is declared as one: what everybody knows is none.
+    Secret,
+    /// A variable whose name asks for a secret, or a part of a URL.
+    Named,
+    /// Any other.
+    Text,
+}
+
+const IN_BRACKETS: &str = "a placeholder in brackets, or a template that was not filled in";
+
 /// What is a placeholder about a value, if it is one. The answer holds nothing of the value.
-pub fn placeholder(value: &str, secret: bool) -> Option<&'static str> {
+pub fn placeholder(value: &str, of: ValueOf) -> Option<&'static str> {
     let value = value.trim();
-    let word: String = value
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
-    let asks = word.starts_with("changeme") || word.starts_with("replaceme");
-    if asks || WORDS.contains(&word.as_str()) || is_request(value) {
+    let word = letters(value);
+    let is_text = of == ValueOf::Text;
+    if is_request(value, is_text) || WORDS.contains(&word.as_str()) && !(is_text && is_title(value))
+    {
         return Some("a placeholder");
     }
-    if value.len() >= 3 && is_one_character(value) {
+    if value.len() >= 3 && is_one_character(value, is_text) {
         return Some("one character over and over");
     }
-    // `sk_test_xxx`.
-    if value.rsplit(['_', '-', '.']).next().is_some_and(is_crosses) {
+    // `sk_test_xxx`. A host may end in `.xxx`.
+    let separators: &[char] = if is_text {
+        &['_', '-']
+    } else {
+        &['_', '-', '.']
+    };
+    if value.rsplit(separators).next().is_some_and(is_crosses) {
         return Some("a placeholder");
     }
-    if has_blank(value) {
-        return Some("a placeholder in brackets, or a template that was not filled in");
+    if blanks(value).any(|blank| blank.is_unfilled(value, is_text)) {
+        return Some(IN_BRACKETS);
     }
-    let brackets = [
-        ("<", ">"),
-        ("${", "}"),
-        ("{{", "}}"),
-        ("$(", ")"),
-        ("[", "]"),
-    ];
-    let bracketed = |(open, close): &(&str, &str)| {
-        value.starts_with(open)
-            && value.ends_with(close)
-            // A JSON list is a value.
-            && !(*open == "[" && value.contains(['"', ',']))
-    };
-    if brackets.iter().any(bracketed) {
-        return Some("a placeholder in brackets, or a template that was not filled in");
+    let is_open = OPEN_SECRETS.contains(&word.as_str()) || value.starts_with("django-insecure-");
+    (of == ValueOf::Secret && is_open).then_some("a secret that everybody knows")
+}
+
+/// What may be a placeholder about a text, and may as well be meant: a template of the application's
+/// own, a name that is also a word for one.
+pub fn perhaps_placeholder(value: &str) -> Option<&'static str> {
+    let value = value.trim();
+    if WORDS.contains(&letters(value).as_str()) {
+        return Some("perhaps a placeholder");
     }
-    if secret && (OPEN_SECRETS.contains(&word.as_str()) || value.starts_with("django-insecure-")) {
-        return Some("a secret that everybody knows");
-    }
-    None
+    let is_template = |blank: Blank<'_>| blank.kind != Kind::Square && blank.is_doubtful(value);
+    blanks(value)
+        .any(is_template)
+        .then_some("perhaps a template that was not filled in")
 }
 
 /// What is a placeholder about a user, a host or a password inside a URL. Their names are people's
 /// own: `todo` is a database and `my-app` a host.
 pub fn placeholder_in_url(part: &str) -> Option<&'static str> {
     let is_name = part.eq_ignore_ascii_case("todo") || part.eq_ignore_ascii_case("test");
-    placeholder(part, false).filter(|_| !is_name)
+    placeholder(part, ValueOf::Named).filter(|_| !is_name)
+}
+
+fn letters(value: &str) -> String {
+    let letters = value.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+/// `Todo`, one word as a name is written. A placeholder is in small letters or in capitals.
+fn is_title(value: &str) -> bool {
+    let mut letters = value.chars();
+    letters.next().is_some_and(char::is_uppercase) && letters.all(char::is_lowercase)
 }
 
 /// `xxx`, three or more.
@@ -104,49 +128,251 @@ fn is_crosses(word: &str) -> bool {
     word.len() >= 3 && word.bytes().all(|byte| byte.eq_ignore_ascii_case(&b'x'))
 }
 
-/// `sk-<your key>`, `Bearer <token>`, `https://${HOST}/`: brackets with a name in them, inside a
-/// value. A random secret may hold brackets, but hardly with a word between them that begins one.
-fn has_blank(value: &str) -> bool {
-    let named = |open: &str, close: char| {
-        value.split(open).skip(1).any(|rest| {
-            rest.split_once(close).is_some_and(|(name, _)| {
-                name.len() >= 3
-                    && name
-                        .chars()
-                        .all(|c| c.is_ascii_alphabetic() || matches!(c, ' ' | '-' | '_'))
-            })
-        })
-    };
-    let bracketed = [" <", "-<", "_<", "=<", "/<", ":<"]
-        .iter()
-        .any(|open| named(open, '>'));
-    bracketed || named("${", '}')
+/// Brackets in which something has to be put in, or an application's own template.
+#[derive(Clone, Copy)]
+struct Blank<'a> {
+    kind: Kind,
+    inner: &'a str,
+    /// Whether nothing stands around it.
+    is_whole: bool,
+    /// What stands right before it.
+    before: Option<char>,
 }
 
-/// `your-api-key`, `YOUR_TOKEN_HERE`, `insert password here`.
-fn is_request(value: &str) -> bool {
-    let lower = value.to_lowercase();
-    let mut words = lower
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    match words.next() {
-        Some("your") => {
-            lower.split(['-', '_', ' ']).count() > 1
-                && lower.len() <= 40
-                && lower
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' '))
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Angle,
+    Square,
+    Shell,
+    Template,
+    /// `${…}`, which shells, templates and applications all have.
+    Dollar,
+}
+
+const BRACKETS: [(&str, &str, Kind); 6] = [
+    ("<%", "%>", Kind::Template),
+    ("<", ">", Kind::Angle),
+    ("[", "]", Kind::Square),
+    ("$(", ")", Kind::Shell),
+    ("{{", "}}", Kind::Template),
+    ("${", "}", Kind::Dollar),
+];
+
+fn blanks(value: &str) -> impl Iterator<Item = Blank<'_>> {
+    BRACKETS.iter().flat_map(move |(open, close, kind)| {
+        value.match_indices(open).filter_map(move |(at, _)| {
+            let rest = &value[at + open.len()..];
+            let length = rest.find(close)?;
+            let ends = rest.len() == length + close.len();
+            Some(Blank {
+                kind: *kind,
+                inner: rest[..length].trim(),
+                is_whole: at == 0 && (ends || rest.ends_with(close)),
+                before: value[..at].chars().next_back(),
+            })
+        })
+    })
+}
+
+impl Blank<'_> {
+    /// Whether something has to be put in here, for certain.
+    fn is_unfilled(&self, value: &str, is_text: bool) -> bool {
+        let Blank {
+            inner, is_whole, ..
+        } = *self;
+        match self.kind {
+            // `Shop <mail@example.org>`, `<https://example.org>`, `<b>bold</b>`, `<br/>`.
+            Kind::Angle if is_address(inner) || value.contains("</") || inner.ends_with('/') => {
+                false
+            }
+            Kind::Angle if is_whole => true,
+            Kind::Angle => self.is_named() && (!is_text || asks(inner) || is_a_secret(inner)),
+            // A JSON list is a value, and `[Shop]` begins the subject of a mail.
+            Kind::Square => {
+                is_whole
+                    && !inner.contains(['"', ','])
+                    && (!is_text || asks(inner) || is_a_secret(inner))
+            }
+            Kind::Shell => is_whole,
+            Kind::Template if !is_text => is_whole,
+            Kind::Template if is_whole => asks(inner) || is_a_secret(inner) || !is_name(inner),
+            Kind::Template => is_from_outside(inner),
+            Kind::Dollar if !is_text => is_whole || self.is_named(),
+            Kind::Dollar if is_whole => asks(inner) || is_a_secret(inner),
+            Kind::Dollar => asks(inner) && !value.contains(' '),
         }
-        Some("insert" | "enter" | "put" | "add" | "paste") => words.next_back() == Some("here"),
-        Some("change" | "replace") => matches!(words.next(), Some("me" | "this" | "with")),
+    }
+
+    /// Whether it may be that something has to be put in.
+    fn is_doubtful(&self, value: &str) -> bool {
+        let is_in_text = value.contains(' ') || value.contains("://");
+        match self.kind {
+            Kind::Angle => self.is_named() && !value.contains("</"),
+            _ => self.is_whole || !is_in_text && is_a_secret(self.inner),
+        }
+    }
+
+    /// Whether a name stands in it. A random secret may hold brackets, but hardly with a word between
+    /// them, and hardly after what begins one.
+    fn is_named(&self) -> bool {
+        let letter = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '-' | '_');
+        let begins = self.kind != Kind::Angle
+            || matches!(self.before, Some(' ' | '-' | '_' | '=' | '/' | ':'));
+        begins && self.inner.len() >= 3 && self.inner.chars().all(letter)
+    }
+}
+
+/// `mail@example.org`, `https://example.org`.
+fn is_address(inner: &str) -> bool {
+    let parts = inner.split_once('@').or_else(|| inner.split_once("://"));
+    parts.is_some_and(|(one, other)| {
+        let begins = |part: &str| part.starts_with(|c: char| c.is_alphanumeric());
+        begins(one) && begins(other) && !inner.contains(char::is_whitespace)
+    })
+}
+
+/// The name that a blank begins with, without what follows it: `NAME` of `NAME:-default`.
+fn name_of(inner: &str) -> &str {
+    inner.split([':', '|', '?', ' ']).next().unwrap_or(inner)
+}
+
+/// Whether a blank asks somebody: `your key`, `NAME`, `secrets.KEY`.
+fn asks(inner: &str) -> bool {
+    let name = name_of(inner);
+    let is_variable = name.len() >= 2
+        && name.contains(|c: char| c.is_ascii_uppercase())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    is_request(inner, false) || is_variable || is_from_outside(inner)
+}
+
+/// What a deployment fills in: `secrets.KEY`, `.Values.host`.
+fn is_from_outside(inner: &str) -> bool {
+    const ROOTS: [&str; 14] = [
+        "secrets", "secret", "env", "vars", "vault", "values", "release", "chart", "inputs",
+        "github", "var", "local", "ansible", "process",
+    ];
+    let name = inner.trim_start_matches(['.', '$', '=', '-', ' ']);
+    let root = name.split(['.', '[', '(', '/', ' ', '\'', '"']).next();
+    let root = root.filter(|root| name.len() > root.len());
+    root.is_some_and(|root| ROOTS.iter().any(|known| root.eq_ignore_ascii_case(known)))
+}
+
+fn is_a_secret(inner: &str) -> bool {
+    names_secret(name_of(inner)) == Some(Asks::Surely)
+}
+
+/// `name`, `order.id`, `#if paid`: what an application's template has in its brackets.
+fn is_name(inner: &str) -> bool {
+    let inner = inner.trim_matches(['{', '}']);
+    !inner.is_empty()
+        && inner
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '#' | '/' | ' ' | '|'))
+}
+
+/// What a request asks for.
+const ASKED_FOR: [&str; 42] = [
+    "key",
+    "keys",
+    "token",
+    "tokens",
+    "secret",
+    "secrets",
+    "password",
+    "pass",
+    "passphrase",
+    "pin",
+    "name",
+    "id",
+    "url",
+    "uri",
+    "host",
+    "hostname",
+    "server",
+    "domain",
+    "email",
+    "mail",
+    "address",
+    "value",
+    "values",
+    "username",
+    "user",
+    "login",
+    "account",
+    "database",
+    "db",
+    "bucket",
+    "region",
+    "project",
+    "company",
+    "organization",
+    "org",
+    "app",
+    "dsn",
+    "port",
+    "path",
+    "string",
+    "credentials",
+    "here",
+];
+
+/// `your-api-key`, `YOUR_TOKEN_HERE`, `insert password here`. In a text, what is asked for has to be
+/// a thing of computers: `Your Home Store` and `Replacement Parts` are shops.
+fn is_request(value: &str, is_text: bool) -> bool {
+    let lower = value.to_lowercase();
+    let words: Vec<&str> = lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let asked = |words: &[&str]| words.iter().any(|word| ASKED_FOR.contains(word));
+    match words.as_slice() {
+        ["changeme" | "replaceme", rest @ ..] => {
+            rest.iter().all(|word| is_number(word)) || !is_text || asked(rest)
+        }
+        ["change" | "replace", "me" | "this" | "with", rest @ ..] => {
+            const ON: [&str; 12] = [
+                "to", "in", "before", "please", "now", "later", "with", "by", "for", "if", "on",
+                "when",
+            ];
+            !is_text
+                || rest
+                    .first()
+                    .is_none_or(|next| ON.contains(next) || is_number(next))
+                || asked(rest)
+        }
+        ["your", .., last] => {
+            let last = match words.iter().rev().find(|word| !is_number(word)) {
+                Some(word) => word,
+                None => last,
+            };
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' ');
+            lower.len() <= 40
+                && lower.chars().all(plain)
+                && (!is_text || value.contains('_') || ASKED_FOR.contains(last))
+        }
+        [
+            "insert" | "enter" | "put" | "add" | "paste",
+            between @ ..,
+            "here",
+        ] => !is_text || asked(between) || between.contains(&"your") || value.contains('_'),
+        [one] => {
+            let rest = one
+                .strip_prefix("changeme")
+                .or(one.strip_prefix("replaceme"));
+            rest.is_some_and(|rest| is_number(rest) || !is_text && !rest.starts_with("nt"))
+        }
         _ => false,
     }
 }
 
-/// `xxx`, `********`, `...`; not digits, which are numbers.
-fn is_one_character(value: &str) -> bool {
+/// `xxx`, `********`, `...`; not digits, which are numbers. A text may be `www` or `---`.
+fn is_one_character(value: &str, is_text: bool) -> bool {
     let mut chars = value.chars();
     match chars.next() {
+        Some(first) if is_text && !matches!(first, 'x' | 'X' | '*' | '.' | '?' | '_') => false,
         Some(first) if !first.is_ascii_digit() => chars.all(|c| c.eq_ignore_ascii_case(&first)),
         _ => false,
     }
@@ -154,7 +380,7 @@ fn is_one_character(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::placeholder;
+    use super::{ValueOf, perhaps_placeholder, placeholder};
 
     #[test]
     fn what_stands_for_a_value_is_found() {
@@ -188,7 +414,9 @@ mod tests {
             "Bearer <token>",
             "https://${HOST}/x",
         ] {
-            assert!(placeholder(value, false).is_some(), "{value}");
+            for of in [ValueOf::Text, ValueOf::Named, ValueOf::Secret] {
+                assert!(placeholder(value, of).is_some(), "{value} {of:?}");
+            }
         }
     }
 
@@ -224,7 +452,8 @@ mod tests {
             "app-prod-xx",
             "null",
         ] {
-            assert_eq!(placeholder(value, false), None, "{value}");
+            assert_eq!(placeholder(value, ValueOf::Named), None, "{value}");
+            assert_eq!(placeholder(value, ValueOf::Text), None, "{value}");
         }
     }
 
@@ -238,8 +467,107 @@ mod tests {
             "keyboard cat",
             "django-insecure-8f2k",
         ] {
-            assert!(placeholder(value, true).is_some(), "{value}");
+            assert!(placeholder(value, ValueOf::Secret).is_some(), "{value}");
         }
-        assert_eq!(placeholder("secret", false), None);
+        assert_eq!(placeholder("secret", ValueOf::Text), None);
+    }
+
+    #[test]
+    fn a_name_an_address_and_a_template_of_the_applications_own_are_text() {
+        for value in [
+            "Your Home Store",
+            "your-style",
+            "Replacement Parts",
+            "Change Mentors",
+            "ChangeMerchants",
+            "Change This World",
+            "Put It All In Here Ltd",
+            "Insert Coin Here",
+            "Todo",
+            "Placeholder",
+            "www",
+            "---",
+            "AAA",
+            "shop.xxx",
+            "Shop <mail@example.org>",
+            "<mail@example.org>",
+            "\"Your Home Store\" <your@store.org>",
+            "<https://example.org>",
+            "Hello <strong>you</strong>",
+            "<b>Sale</b>",
+            "one<br/>two",
+            "[Shop]",
+            "[Shop] ",
+            "Dear {{name}},",
+            "Order {{ order.id }} of ${customer}",
+            "order-${id}",
+            "INV-${year}-${number}",
+            "Dear ${NAME}, hello",
+            "https://cdn.example.org/{{id}}.png",
+            "https://example.org/reset?token=${token}",
+            "{{name}}",
+            "{{ order.id }}",
+            "${id}",
+            "{{#if paid}}",
+        ] {
+            assert_eq!(placeholder(value, ValueOf::Text), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_nothing_but_a_template_may_be_either() {
+        for value in [
+            "{{name}}",
+            "${id}",
+            "Todo",
+            "https://cdn/<bucket>/x",
+            "sk-${token}",
+        ] {
+            assert!(perhaps_placeholder(value).is_some(), "{value}");
+        }
+        for value in [
+            "Shop <mail@example.org>",
+            "Dear {{name}},",
+            "order-${id}",
+            "Your Home Store",
+            "[Shop]",
+        ] {
+            assert_eq!(perhaps_placeholder(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_deployment_fills_in_is_no_text_either() {
+        for value in [
+            "{{ .Values.host }}",
+            "{{ env.HOST }}/x",
+            "${{ vars.HOST }}",
+            "{{ vault_password }}",
+            "{{DB_HOST}}",
+            "${DB_HOST:-localhost}",
+            "${HOST}:6379",
+            "<%= ENV['HOST'] %>",
+            "[API_KEY]",
+            "<name>",
+            "your bucket name",
+            "Change me please",
+        ] {
+            assert!(placeholder(value, ValueOf::Text).is_some(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_no_template() {
+        for value in [
+            "{{name}}",
+            "${id}",
+            "Todo",
+            "your-style",
+            "aaaa",
+            "[Shop]",
+            "changemeplease",
+        ] {
+            assert!(placeholder(value, ValueOf::Named).is_some(), "{value}");
+        }
     }
 }

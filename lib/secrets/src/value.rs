@@ -2,7 +2,7 @@
 
 use crate::file_name::Form;
 use crate::name::{Asks, names_secret};
-use crate::placeholder::placeholder;
+use crate::placeholder::{ValueOf, placeholder};
 
 /// Words that say that there is no value, or of which kind it is.
 const WORDS: [&str; 30] = [
@@ -80,7 +80,10 @@ const ELSEWHERE: [&str; 34] = [
 pub(crate) fn stands_for_another(value: &str, quoted: bool, form: Form) -> bool {
     let value = value.trim();
     let lower = value.to_lowercase();
-    if value.is_empty() || WORDS.contains(&lower.as_str()) || placeholder(value, false).is_some() {
+    if value.is_empty()
+        || WORDS.contains(&lower.as_str())
+        || placeholder(value, ValueOf::Named).is_some()
+    {
         return true;
     }
     if ELSEWHERE.iter().any(|begin| lower.starts_with(begin)) || lower.starts_with("enc(") {

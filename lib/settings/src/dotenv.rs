@@ -175,9 +175,10 @@ fn read_line(text: &str) -> Result<Line<'_>, Unread<'_>> {
     if !is_name(name) {
         return unread("what stands before = is no name of a variable", next);
     }
+    let as_written = value;
     let value = value.trim_start_matches([' ', '\t']);
     let Some(quote @ ('"' | '\'' | '`')) = value.chars().next() else {
-        let (value, after) = cut_line(value);
+        let (value, after) = cut_line(as_written);
         return Ok((Some((name, unquoted(value))), after));
     };
     let Some((value, after)) = quoted(&value[1..], quote) else {
@@ -207,13 +208,16 @@ pub fn is_name(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
-/// A value without quotes: as it stands, up to white space and `#`.
+/// A value without quotes, from right behind the `=`: as it stands, up to white space and `#`. Where
+/// nothing stands before the `#`, as in `#FF0000`, one program reads a value and another none.
 fn unquoted(text: &str) -> Value {
-    let comment = text
+    let (value, comment) = text
         .match_indices('#')
-        .find(|(at, _)| *at == 0 || text[..*at].ends_with([' ', '\t']));
-    let text = comment.map_or(text, |(at, _)| &text[..at]).trim();
-    let doubt = if text.contains('#') {
+        .find(|(at, _)| text[..*at].ends_with([' ', '\t']))
+        .map_or((text, ""), |(at, _)| (&text[..at], &text[at + 1..]));
+    let text = value.trim();
+    let is_value = text.is_empty() && comment.starts_with(char::is_alphanumeric);
+    let doubt = if is_value || text.contains('#') {
         Some(HASH)
     } else if text.contains("${") {
         Some(INTERPOLATION)
@@ -313,8 +317,28 @@ mod tests {
 
     #[test]
     fn what_libraries_read_differently_is_marked() {
-        for text in ["A=b#c", "A=${B}", "A=\"x${B}\""] {
-            assert!(parse(text.as_bytes()).unwrap()[0].doubt.is_some(), "{text}");
+        for (text, value) in [
+            ("A=b#c", "b#c"),
+            ("A=#FF0000", "#FF0000"),
+            ("A=#FF0000 # red", "#FF0000"),
+            ("A=#red", "#red"),
+            ("A=#", "#"),
+            ("A= #FF0000", ""),
+            ("A=${B}", "${B}"),
+            ("A=\"x${B}\"", "x${B}"),
+        ] {
+            let read = &parse(text.as_bytes()).unwrap()[0];
+            assert!(read.doubt.is_some(), "{text}");
+            assert_eq!(read.value, value, "{text}");
+        }
+        for text in [
+            "A='#FF0000'",
+            "A=\"#FF0000\" # red",
+            "A= # red",
+            "A= #",
+            "A= ## red",
+        ] {
+            assert_eq!(parse(text.as_bytes()).unwrap()[0].doubt, None, "{text}");
         }
         assert_eq!(parse(b"A=\"\\${B}\"").unwrap()[0].doubt, None);
     }

@@ -139,7 +139,9 @@ impl Classify for Error {
                 )
             }
             Error::EnvFile { source, .. } => source.remedy().to_owned(),
-            Error::EnvFileDoubt { .. } => "put the value in single quotes".to_owned(),
+            Error::EnvFileDoubt { .. } => {
+                "put the value in single quotes, and a blank before the # of a comment".to_owned()
+            }
             Error::EnvFileProtected(_) => {
                 "set the variables in the environment that deploys".to_owned()
             }

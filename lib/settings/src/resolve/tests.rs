@@ -382,7 +382,7 @@ fn every_refusal_says_what_to_do_next() {
         ),
         (
             Place::new("").file(".env", "A=b#c").env_file(".env"),
-            "put the value in single quotes",
+            "put the value in single quotes, and a blank before the # of a comment",
         ),
         (Place::new("").environment("a b"), "correct --environment"),
         (
