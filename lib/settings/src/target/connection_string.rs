@@ -46,9 +46,10 @@ impl ConnectionString {
 
     /// Takes a setting in, or says why not. `position` counts the settings from 1.
     fn add(&mut self, position: usize, name: &str, value: String) -> Result<(), TargetError> {
-        let Some(key) = keys::POSTGRES.iter().find(|key| key.name == name) else {
+        let Some(key) = keys::find(name) else {
             return Err(TargetError::UnknownKey {
                 position,
+                in_url: false,
                 nearest: crate::nearest::nearest(name, keys::POSTGRES.iter().map(|key| key.name)),
             });
         };
@@ -184,7 +185,7 @@ fn read_query(query: &str, string: &mut ConnectionString) -> Result<(), TargetEr
         let Some((name, value)) = setting.split_once('=') else {
             return Err(match stray {
                 true => TargetError::StrayAt,
-                false => TargetError::MissingEquals(index + 1),
+                false => TargetError::QueryUnequal(index + 1),
             });
         };
         if stray && (name.contains('@') || !matches!(name, "user" | "password")) {
@@ -194,7 +195,9 @@ fn read_query(query: &str, string: &mut ConnectionString) -> Result<(), TargetEr
             string.password_as_written = Some(Secret::new(value));
         }
         let name = percent_decode(name, "query")?;
-        string.add(index + 1, &name, percent_decode(value, "query")?)?;
+        string
+            .add(index + 1, &name, percent_decode(value, "query")?)
+            .map_err(TargetError::in_url)?;
     }
     Ok(())
 }

@@ -32,12 +32,12 @@ pub enum TargetError {
     #[error("two slashes must follow the scheme")]
     MissingSlashes,
     /// Not `%` and two hexadecimal digits, or not UTF-8, or a NUL.
-    #[error("the percent-encoding of its {0} can't be read")]
+    #[error("the percent-encoding of its {0} can't be read; a % itself is written %25")]
     PercentEncoding(&'static str),
     /// A URL in which the password or another part was not encoded.
     #[error(
         "an @ stands where none can; in user, password and names write %40 for @, %2F for /, \
-         %3A for :, %3F for ? and %25 for %"
+         %3A for :, %3F for ?, %26 for & and %25 for %"
     )]
     StrayAt,
     /// An IPv6 address without brackets, or a bracket that is not closed.
@@ -52,11 +52,16 @@ pub enum TargetError {
     /// Something without `=`.
     #[error("setting {0} has no =")]
     MissingEquals(usize),
+    /// The same behind the `?` of a URL, where the rest of a password ends up.
+    #[error("setting {0} behind the ? has no ={PASSWORD_ENCODED}")]
+    QueryUnequal(usize),
     /// A key that nobody knows.
-    #[error("setting {position} has an unknown key{}", hint(*nearest))]
+    #[error("setting {position} has an unknown key{}{}", hint(*nearest), if *in_url { PASSWORD_ENCODED } else { "" })]
     UnknownKey {
         /// Which of the settings, from 1.
         position: usize,
+        /// Whether it stands behind the `?` of a URL, where the rest of a password ends up.
+        in_url: bool,
         /// The known key that it resembles.
         nearest: Option<&'static str>,
     },
@@ -86,6 +91,25 @@ pub enum TargetError {
     #[error("it names no user, and this process's own can't be found out; name one")]
     NoUser,
 }
+
+impl TargetError {
+    /// The same of a setting behind the `?` of a URL.
+    pub(super) fn in_url(self) -> TargetError {
+        match self {
+            TargetError::UnknownKey {
+                position, nearest, ..
+            } => TargetError::UnknownKey {
+                position,
+                nearest,
+                in_url: true,
+            },
+            other => other,
+        }
+    }
+}
+
+/// What makes a setting of a part of a password.
+const PASSWORD_ENCODED: &str = "; in a password write %3F for ?, %26 for & and %3D for =";
 
 /// `sqlite:PATH`, with `./` before a relative path.
 fn sqlite_form(path: &std::path::Path) -> String {

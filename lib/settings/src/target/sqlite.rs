@@ -249,7 +249,8 @@ fn read_query(query: &str) -> Result<Vec<Warning>, TargetError> {
                     reason: "the file would be written in a form of its own",
                 });
             }
-            "key" | "hexkey" | "textkey" | "cipher" | "encryption_key" | "encryptionKey" => {
+            "key" | "hexkey" | "textkey" | "cipher" | "encryption_key" | "encryptionKey"
+            | "password" | "Password" | "_key" | "_pragma_key" => {
                 return Err(TargetError::Unsupported {
                     key: "key",
                     reason: "Lockstep can't open encrypted SQLite files",
@@ -266,6 +267,7 @@ fn read_query(query: &str) -> Result<Vec<Warning>, TargetError> {
         let Some(known) = keys::SQLITE.iter().find(|known| **known == key) else {
             return Err(TargetError::UnknownKey {
                 position: index + 1,
+                in_url: false,
                 nearest: crate::nearest::nearest(key, keys::SQLITE.iter().copied()),
             });
         };
