@@ -15,7 +15,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
 
-    /// Settings to read instead of lockstep.toml in the working directory.
+    /// Settings to read instead of lockstep.toml in the working directory or above it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -73,6 +73,14 @@ impl SettingsArgs {
         let loaded = Loaded::from(self, Variables::of_process(), Path::new(""))?;
         if let Some(name) = &loaded.environment {
             run.environment(name);
+        }
+        if let Some(path) = loaded
+            .settings
+            .path
+            .as_deref()
+            .filter(|path| path.starts_with(".."))
+        {
+            run.say(&format!("reading {}", path.display()));
         }
         Ok(loaded)
     }

@@ -89,6 +89,8 @@ pub enum Error {
         place: String,
         /// The variable.
         variable: String,
+        /// A `.env` that is there and was not read.
+        env_file: Option<PathBuf>,
     },
     /// What is declared and what `DATABASE_URL` says are two databases.
     #[error(
@@ -103,8 +105,14 @@ pub enum Error {
         ambient: String,
     },
     /// Nothing names a target.
-    #[error("cannot find the target: none was named")]
-    NoTarget,
+    #[error("cannot find the target: none was named{}", undeclared(undeclared_in))]
+    NoTarget {
+        /// The environment that is named though no file declares one, and the folder where the
+        /// search for the file began.
+        undeclared_in: Option<(String, PathBuf)>,
+        /// A `.env` that is there and was not read.
+        env_file: Option<PathBuf>,
+    },
 }
 
 impl Classify for Error {
@@ -154,17 +162,48 @@ impl Classify for Error {
                  --database-url-file"
                     .to_owned()
             }
-            Error::NotSet { variable, .. } => format!("set {variable}"),
+            Error::NotSet {
+                variable, env_file, ..
+            } => format!("set {variable}{}", or_env_file(env_file)),
             Error::Contradiction { .. } => {
                 "unset DATABASE_URL, or give the target that is meant as TARGET".to_owned()
             }
-            Error::NoTarget => {
-                "give TARGET (sqlite:PATH or postgres://USER@HOST/DATABASE), name an \
-                 environment with --environment, or set DATABASE_URL"
-                    .to_owned()
+            Error::NoTarget {
+                undeclared_in,
+                env_file,
+            } => {
+                let declared = match undeclared_in {
+                    Some(_) => "run it where lockstep.toml is, or name that with --config",
+                    None => "name an environment with --environment",
+                };
+                format!(
+                    "give TARGET (sqlite:PATH or postgres://USER@HOST/DATABASE), {declared}, or set \
+                     DATABASE_URL{}",
+                    or_env_file(env_file)
+                )
             }
         })
     }
+}
+
+fn undeclared(of: &Option<(String, PathBuf)>) -> String {
+    of.as_ref().map_or_else(String::new, |(name, folder)| {
+        format!(
+            "; the environment \"{name}\" would be declared in lockstep.toml, and there is none in {} \
+             or above it",
+            folder.display()
+        )
+    })
+}
+
+/// A file that is there is not read by itself, so that nobody's own settings slip into a run.
+fn or_env_file(path: &Option<PathBuf>) -> String {
+    path.as_ref().map_or_else(String::new, |path| {
+        format!(
+            ", or take it from the file that is there: --env-file {}",
+            path.display()
+        )
+    })
 }
 
 /// What to do about a file that was named and can't be read.

@@ -2,11 +2,12 @@
 //!
 //! The target is the positional TARGET or the file that `--database-url-file` names, then the
 //! environment's declared `database`, then `DATABASE_URL`. A declared one and a `DATABASE_URL` that
-//! names another database are an error: one of them is what somebody believes to be deploying to.
+//! names another database are an error: one of them is what somebody believes to be deploying to. One
+//! that names the same, with the same user, lends its password, which can stand in no other place.
 
 use std::path::{Path, PathBuf};
 
-use crate::file::{DatabaseSource, EnvironmentSettings, SIZE_BYTES_MAX, ScratchServer};
+use crate::file::{self, DatabaseSource, EnvironmentSettings, SIZE_BYTES_MAX, ScratchServer};
 use crate::{
     Ambient, Error, Settings, SettingsArgs, Target, TargetArgs, Variables, Warning, dotenv,
     environment, target,
@@ -88,6 +89,18 @@ impl Loaded {
         }
         let named = settings.environment.variable.as_deref();
         let name = environment::name(args.environment.as_deref(), named, &variables)?;
+        if let (None, Some(environment)) = (&settings.path, &name)
+            && let Some(folder) = file::folder_searched(cwd)
+        {
+            let environment = environment.clone();
+            warnings.push(Warning::NoFile {
+                environment,
+                folder,
+            });
+        }
+        if let Some(path) = &settings.passed_over {
+            warnings.push(Warning::PassedOver { path: path.clone() });
+        }
         Loaded::with(settings, variables, warnings, name, args)
     }
 
@@ -203,7 +216,18 @@ impl Resolved {
         let mut warnings = loaded.warnings.clone();
         let (source, target) = match (given(args, cwd)?, loaded.declared(cwd)) {
             (Some(given), declared) => {
-                let target = given.read(ambient, &mut warnings)?;
+                let mut target = given.read(ambient, &mut warnings)?;
+                if let Source::UrlFile(path) = &given.source
+                    && target::has_password(&given.text).unwrap_or(true)
+                    && target::may_be_read_by_others(path)
+                {
+                    warnings.push(Warning::Readable { path: path.clone() });
+                }
+                if let Ok(Some(other)) = loaded.variable(AMBIENT, cwd)
+                    && let Ok(other) = other.read(ambient, &mut Vec::new())
+                {
+                    target.borrow_password(&other);
+                }
                 // What was given counts even where the declared one can't be read.
                 if let Ok(Some(declared)) = declared
                     && let Ok(declared) = declared.read(ambient, &mut Vec::new())
@@ -215,19 +239,35 @@ impl Resolved {
                 (given.source, target)
             }
             (None, Ok(Some(declared))) => {
-                let target = declared.read(ambient, &mut warnings)?;
+                let mut target = declared.read(ambient, &mut warnings)?;
                 if let Some(other) = loaded.variable(AMBIENT, cwd)?
                     && other.source != declared.source
                 {
                     let other = other.read(ambient, &mut Vec::new())?;
+                    target.borrow_password(&other);
                     warnings.extend(loaded.compare(&target, &other)?);
                 }
                 (declared.source, target)
             }
             (None, Ok(None)) => {
-                let named = loaded.variable(AMBIENT, cwd)?.ok_or(Error::NoTarget)?;
+                let named = loaded
+                    .variable(AMBIENT, cwd)?
+                    .ok_or_else(|| loaded.no_target(args, cwd))?;
                 let target = named.read(ambient, &mut warnings)?;
                 (named.source, target)
+            }
+            (
+                None,
+                Err(Error::NotSet {
+                    place, variable, ..
+                }),
+            ) => {
+                let env_file = loaded.env_file(args, cwd);
+                return Err(Error::NotSet {
+                    place,
+                    variable,
+                    env_file,
+                });
             }
             (None, Err(error)) => return Err(error),
         };
@@ -373,6 +413,30 @@ impl Loaded {
         variable(name, &self.variables, cwd)
     }
 
+    fn no_target(&self, args: &TargetArgs, cwd: &Path) -> Error {
+        let undeclared_in = match (&self.settings.path, &self.environment) {
+            (None, Some(name)) => file::folder_searched(cwd).map(|folder| (name.clone(), folder)),
+            _ => None,
+        };
+        Error::NoTarget {
+            undeclared_in,
+            env_file: self.env_file(args, cwd),
+        }
+    }
+
+    /// A `.env` in the working directory that could be named, and was not.
+    fn env_file(&self, args: &TargetArgs, cwd: &Path) -> Option<PathBuf> {
+        let protected = self
+            .declared
+            .as_ref()
+            .is_none_or(|declared| declared.protected);
+        if args.settings.env_file.is_some() || self.environment.is_some() && protected {
+            return None;
+        }
+        let path = cwd.join(".env");
+        path.is_file().then_some(path)
+    }
+
     /// Whether `DATABASE_URL` agrees with what is declared.
     fn compare(&self, declared: &Target, ambient: &Target) -> Result<Option<Warning>, Error> {
         let environment = self.environment.clone().unwrap_or_default();
@@ -407,6 +471,7 @@ fn name(
             variable(name, variables, cwd)?.ok_or_else(|| Error::NotSet {
                 place,
                 variable: name.clone(),
+                env_file: None,
             })
         }
     }

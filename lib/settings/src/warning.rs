@@ -38,6 +38,23 @@ pub enum Warning {
         /// The environment.
         environment: String,
     },
+    /// An environment is named, and there is no file that could declare it.
+    NoFile {
+        /// The environment.
+        environment: String,
+        /// The folder where the search began.
+        folder: PathBuf,
+    },
+    /// A `lockstep.toml` that was not taken.
+    PassedOver {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that holds a password, and that others may read.
+    Readable {
+        /// The file.
+        path: PathBuf,
+    },
     /// `DATABASE_URL` names the declared database with another user or other connection settings.
     AmbientOtherwise {
         /// The environment whose declaration counts.
@@ -56,6 +73,11 @@ impl Warning {
             Warning::NotTheDeclared { .. } => {
                 "leave TARGET and --database-url-file out if the declared database is meant"
             }
+            Warning::NoFile { .. } => {
+                "run it in the project's folder, or name the file with --config"
+            }
+            Warning::PassedOver { .. } => "name it with --config if it is meant",
+            Warning::Readable { .. } => "chmod 600 the file",
             Warning::AmbientOtherwise { .. } => "unset DATABASE_URL, or make the two agree",
         }
     }
@@ -81,6 +103,27 @@ impl fmt::Display for Warning {
                 f,
                 "the given target is not the one that [environments.{environment}] declares"
             ),
+            Warning::NoFile {
+                environment,
+                folder,
+            } => write!(
+                f,
+                "the environment \"{environment}\" is named, and nothing declares it: there is no \
+                 lockstep.toml in {} or above it",
+                folder.display()
+            ),
+            Warning::PassedOver { path } => write!(
+                f,
+                "{} is not taken: it is another account's, in a folder into which everybody may write",
+                path.display()
+            ),
+            Warning::Readable { path } => {
+                write!(
+                    f,
+                    "{} holds a password, and others may read it",
+                    path.display()
+                )
+            }
             Warning::AmbientOtherwise { environment } => write!(
                 f,
                 "DATABASE_URL names the same database with another user or other settings; \

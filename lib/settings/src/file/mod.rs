@@ -3,6 +3,7 @@
 
 mod accept;
 mod fault;
+mod search;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,9 @@ pub use terms::{Required, RunsIn, Terms};
 pub use values::{DatabaseSource, ScratchServer, Version};
 pub use variable::{Condition, PathKind, VariableKind, VariableRule};
 
-/// The name of the file in the working directory.
+pub(crate) use search::whole as folder_searched;
+
+/// The name of the file in the working directory or above it.
 pub const FILE_NAME: &str = "lockstep.toml";
 
 /// Largest file that is read, in bytes. What is larger is another file.
@@ -34,6 +37,10 @@ pub struct Settings {
     /// The file, if there is one.
     #[serde(skip)]
     pub path: Option<PathBuf>,
+    /// A file above the working directory that was passed over, since another account laid it into a
+    /// folder for everybody.
+    #[serde(skip)]
+    pub passed_over: Option<PathBuf>,
     /// Where the environment's name comes from.
     pub environment: EnvironmentTable,
     /// The environments that the file declares.
@@ -102,6 +109,8 @@ pub struct MigrationSettings {
     pub dir: PathBuf,
     /// The layout, where detection is not enough. `lib/migrations` knows the names.
     pub layout: Option<String>,
+    /// The team's own migration tool, which deploys and keeps its ledger. `lib/records` knows the names.
+    pub tool: Option<String>,
     /// The ledger's table, where two projects share a database.
     pub ledger: Option<String>,
     /// PostgreSQL: the schema that migrations run in, instead of the role's own `search_path`.
@@ -113,6 +122,7 @@ impl Default for MigrationSettings {
         MigrationSettings {
             dir: PathBuf::from("migrations"),
             layout: None,
+            tool: None,
             ledger: None,
             schema: None,
         }
@@ -202,18 +212,27 @@ pub enum FileError {
 }
 
 impl Settings {
-    /// Reads the file at `path`, or `lockstep.toml` in `cwd`; if that one is not there, all is
-    /// default. Paths in it are relative to its folder, and stay short where `cwd` is empty.
+    /// Reads the file at `path`, or `lockstep.toml` in `cwd` or the nearest folder above it; if there
+    /// is none, all is default. Paths in it are relative to its folder, and stay short where `cwd` is empty.
     ///
     /// # Errors
     ///
     /// The file can't be read, is larger than [`SIZE_BYTES_MAX`], or does not say what it should.
     pub fn read(path: Option<&Path>, cwd: &Path) -> Result<Settings, FileError> {
-        let file = cwd.join(path.unwrap_or(Path::new(FILE_NAME)));
+        let search::Search { found, passed_over } = match path {
+            Some(path) => search::Search {
+                found: Some(cwd.join(path)),
+                passed_over: None,
+            },
+            None => search::search(cwd),
+        };
+        let Some(file) = found else {
+            return Ok(Settings {
+                passed_over,
+                ..Settings::default()
+            });
+        };
         let bytes = match contract::file::read_limited(&file, SIZE_BYTES_MAX) {
-            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Settings::default());
-            }
             Err(source) => return Err(FileError::Read { path: file, source }),
             Ok(bytes) => bytes,
         };
@@ -221,6 +240,7 @@ impl Settings {
             Ok(mut settings) => {
                 settings.anchor(file.parent().unwrap_or(Path::new("")));
                 settings.path = Some(file);
+                settings.passed_over = passed_over;
                 Ok(settings)
             }
             Err(source) => Err(FileError::Use { path: file, source }),

@@ -211,6 +211,11 @@ fn what_is_wrong_is_named_with_its_place() {
              ms, s, m, h or d, as in 30s",
         ),
         (
+            "[backup]\nmax_age = 3600",
+            "line 2, column 11: max_age in [backup]: a length of time is a whole number and \
+             ms, s, m, h or d; write 3600s",
+        ),
+        (
             "[connection]\nmin_version = \"new\"",
             "line 2, column 15: min_version in [connection]: a version is up to three numbers, \
              as in \"15.4\"",

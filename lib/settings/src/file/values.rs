@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for Version {
 pub(super) fn limit<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let duration::Written(text) = duration::Written::deserialize(deserializer)?;
     duration::parse_limit(&text)
         .map(Some)
         .map_err(D::Error::custom)

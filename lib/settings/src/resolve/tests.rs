@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod beside;
+
 /// A folder with a `lockstep.toml` and whatever else a case needs.
 struct Place {
     dir: tempfile::TempDir,
@@ -52,9 +54,21 @@ impl Place {
         self
     }
 
+    /// The same without its `lockstep.toml`.
+    fn bare(self) -> Place {
+        std::fs::remove_file(self.dir.path().join("lockstep.toml")).unwrap();
+        self
+    }
+
     fn resolve(&self) -> Result<Resolved, Error> {
+        self.resolve_in("")
+    }
+
+    /// As from a folder in the place.
+    fn resolve_in(&self, folder: &str) -> Result<Resolved, Error> {
+        let cwd = self.dir.path().join(folder);
         let variables: Variables = self.variables.iter().cloned().collect();
-        let loaded = Loaded::from(&self.args.settings, variables, self.dir.path())?;
+        let loaded = Loaded::from(&self.args.settings, variables, &cwd)?;
         let ambient = Ambient {
             variables: loaded.variables.clone(),
             account: crate::target::Account {
@@ -63,7 +77,7 @@ impl Place {
             },
             socket_dirs: Vec::new(),
         };
-        Resolved::from(&self.args, loaded, &ambient, self.dir.path())
+        Resolved::from(&self.args, loaded, &ambient, &cwd)
     }
 
     /// The target, paths shortened to the folder, and what named it.

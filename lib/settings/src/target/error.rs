@@ -16,6 +16,9 @@ pub enum TargetError {
         "it is neither sqlite:PATH nor postgres://USER@HOST:PORT/DATABASE nor libpq's key=value form"
     )]
     UnknownScheme,
+    /// The scheme of another engine, or another spelling of a known one.
+    #[error("{0} not supported: a target is SQLite's or PostgreSQL's{1}")]
+    OtherScheme(&'static str, &'static str),
     /// The path of a file, without `sqlite:`.
     #[error("it is a path and not a target; write {}", sqlite_form(.0))]
     BarePath(PathBuf),

@@ -20,6 +20,7 @@ use contract::TargetFacts;
 
 pub use account::Account;
 pub use error::TargetError;
+pub(crate) use passfile::may_be_read_by_others;
 pub use postgres::{
     ChannelBinding, ClientCert, Endpoint, Host, PORT_DEFAULT, PostgresTarget, RootCert,
     SessionAttrs, SslMode, SslNegotiation, TlsVersion, Verification,
@@ -125,6 +126,18 @@ impl Target {
         }
     }
 
+    /// Takes over the password of `other` where it is the same database and user, and has none of its
+    /// own. Nothing else of it counts.
+    pub(crate) fn borrow_password(&mut self, other: &Target) {
+        if let (Target::Postgres(own), Target::Postgres(other)) = (self, other)
+            && own.password.is_none()
+            && own.user == other.user
+            && own.identity_hint() == other.identity_hint()
+        {
+            own.password.clone_from(&other.password);
+        }
+    }
+
     /// What results say of it.
     pub fn describe(&self) -> TargetFacts {
         match self {
@@ -179,8 +192,86 @@ pub fn has_password(text: &str) -> Result<bool, TargetError> {
     })
 }
 
-/// Why a text without a scheme is no target.
+const WRITE_POSTGRES: &str = "; write postgres:// where the server is PostgreSQL's";
+
+/// Schemes that are no target's, how a message names them, and what to write instead.
+const OTHER_SCHEMES: [(&[&str], &str, &str); 16] = [
+    (&["mysql", "mysql2", "mysqls"], "MySQL is", ""),
+    (&["mariadb"], "MariaDB is", ""),
+    (&["mssql", "sqlserver", "tsql"], "SQL Server is", ""),
+    (&["oracle", "oci"], "Oracle is", ""),
+    (&["mongodb", "mongo"], "MongoDB is", ""),
+    (&["redis", "rediss", "valkey"], "Redis is", ""),
+    (&["clickhouse", "clickhouses"], "ClickHouse is", ""),
+    (&["cockroach", "cockroachdb", "crdb"], "CockroachDB is", ""),
+    (
+        &[
+            "redshift",
+            "snowflake",
+            "bigquery",
+            "spanner",
+            "firebird",
+            "db2",
+            "cassandra",
+        ],
+        "this engine is",
+        "",
+    ),
+    (&["duckdb"], "DuckDB is", ""),
+    (&["libsql", "turso", "wss"], "libSQL's server is", ""),
+    (
+        &["prisma", "prisma+postgres"],
+        "Prisma's proxy is",
+        "; write the database's own address",
+    ),
+    (
+        &["jdbc", "r2dbc"],
+        "this notation is",
+        "; leave out what stands before sqlite: or postgresql:",
+    ),
+    (
+        &["http", "https"],
+        "an address of the web is",
+        WRITE_POSTGRES,
+    ),
+    (
+        &[
+            "pg",
+            "pgsql",
+            "psql",
+            "postgre",
+            "postgress",
+            "postgressql",
+            "postgis",
+            "timescale",
+            "timescaledb",
+        ],
+        "this scheme is",
+        WRITE_POSTGRES,
+    ),
+    (
+        &["spatialite", "sqlcipher"],
+        "this kind of SQLite is",
+        "; sqlite:PATH is a plain file",
+    ),
+];
+
+/// Why a text is no target though it has a scheme.
+fn other_scheme(text: &str) -> Option<TargetError> {
+    let (whole, _) = text.split_once(':')?;
+    let whole = whole.to_ascii_lowercase();
+    let scheme = whole.split('+').next().unwrap_or_default();
+    let mut known = OTHER_SCHEMES.iter();
+    let (_, what, write) = known
+        .find(|(schemes, ..)| schemes.contains(&whole.as_str()) || schemes.contains(&scheme))?;
+    Some(TargetError::OtherScheme(what, write))
+}
+
+/// Why a text without a known scheme is no target.
 fn bare(path: &str, base: &Path) -> TargetError {
+    if let Some(other) = other_scheme(path) {
+        return other;
+    }
     match base.join(path) {
         path if path.is_file() => TargetError::BarePath(path),
         _ => TargetError::UnknownScheme,

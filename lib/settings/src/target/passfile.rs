@@ -32,6 +32,17 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Warning> {
     }
 }
 
+/// Whether group or others may read a plain file. What is mounted read-only for one container, as a
+/// secret of an orchestrator's, is often readable for all, and nobody else is there.
+pub(crate) fn may_be_read_by_others(path: &Path) -> bool {
+    let Ok(metadata) = std::fs::metadata(path) else {
+        return false;
+    };
+    let is_mounted_secret =
+        path.starts_with("/run/secrets") || path.starts_with("/var/run/secrets");
+    metadata.is_file() && metadata.permissions().mode() & 0o044 != 0 && !is_mounted_secret
+}
+
 /// The password of the first line that fits host, port, database and user. `*` fits all; a
 /// backslash takes `:` and itself as they are.
 pub(super) fn password(content: &str, wanted: [&str; 4]) -> Option<String> {
