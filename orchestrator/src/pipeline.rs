@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use settings::duration::Written;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -182,8 +183,8 @@ struct FileShape {
 
 #[derive(Default, Deserialize)]
 struct DefaultsShape {
-    timeout: Option<Spanned<String>>,
-    grace: Option<Spanned<String>>,
+    timeout: Option<Spanned<Written>>,
+    grace: Option<Spanned<Written>>,
 }
 
 #[derive(Deserialize)]
@@ -191,8 +192,8 @@ struct StepShape {
     name: Option<Spanned<String>>,
     run: Spanned<Vec<Spanned<String>>>,
     changes: Option<Spanned<String>>,
-    timeout: Option<Spanned<String>>,
-    grace: Option<Spanned<String>>,
+    timeout: Option<Spanned<Written>>,
+    grace: Option<Spanned<Written>>,
     env: Option<Vec<Spanned<String>>>,
     retry: Option<RetryShape>,
 }
@@ -201,8 +202,8 @@ struct StepShape {
 struct RetryShape {
     on: Spanned<Vec<Spanned<String>>>,
     attempts: Spanned<i64>,
-    delay: Option<Spanned<String>>,
-    delay_max: Option<Spanned<String>>,
+    delay: Option<Spanned<Written>>,
+    delay_max: Option<Spanned<Written>>,
 }
 
 const FILE_KEYS: [&str; 8] = [
@@ -352,9 +353,9 @@ fn changes(value: &Spanned<String>) -> Result<Changes, Wrong> {
     }
 }
 
-fn duration(value: Option<&Spanned<String>>) -> Result<Option<Duration>, Wrong> {
+fn duration(value: Option<&Spanned<Written>>) -> Result<Option<Duration>, Wrong> {
     let Some(value) = value else { return Ok(None) };
-    let text = value.get_ref();
+    let Written(text) = value.get_ref();
     let what = match settings::duration::parse_limit(text) {
         Err(error) => format!("{text:?}: {error}"),
         Ok(long) if long > DURATION_MAX => format!("{text:?} is longer than a week"),
