@@ -101,8 +101,8 @@ fn files_that_cannot_be_copied_are_named_before_anything_is_dumped() {
     for (file, said) in [
         ("missing", "No such file"),
         ("backups-to-be", "it is not a file"),
-        ("link", "it lies outside"),
-        ("../x", "it lies outside"),
+        ("link", "it lies outside the working directory"),
+        ("../x", "it lies outside the working directory"),
     ] {
         fs::create_dir_all(at("backups-to-be")).unwrap();
         project.settings(&format!("files = [\"lockstep.toml\", \"{file}\"]\n"));

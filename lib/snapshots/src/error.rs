@@ -184,7 +184,7 @@ pub enum Error {
         line: Option<u64>,
         kind: secrets::Kind,
     },
-    #[error("cannot copy {} into the snapshot: it lies outside {}", path.display(), root.display())]
+    #[error("cannot copy {} into the snapshot: it lies outside {}", path.display(), folder(root))]
     FileOutside { path: PathBuf, root: PathBuf },
 
     #[error("cannot ask git for the commit")]
@@ -203,6 +203,14 @@ pub enum Error {
     },
     #[error("cannot accept {}: {found}", path.display())]
     Damaged { path: PathBuf, found: String },
+}
+
+/// A folder in words: the empty path is the working directory's.
+fn folder(path: &Path) -> String {
+    match path.as_os_str().is_empty() {
+        true => "the working directory".to_owned(),
+        false => path.display().to_string(),
+    }
 }
 
 fn in_line(line: Option<u64>) -> String {
