@@ -2,7 +2,7 @@
 
 use contract::{Failure, Report, Run};
 use drift::{Age, Basis, Drift, Reach};
-use migrations::{Layout, Set};
+use migrations::Set;
 use records::RecordedSchema;
 use schema::{Difference, Schema, Scope};
 use settings::Resolved;
@@ -49,7 +49,7 @@ pub(crate) fn compare(
         .is_scope_changed()
         .then(|| basis.scope().within(&found.schema));
     let set = match basis.age() {
-        Age::Before(_) => files(resolved),
+        Age::Before(_) => files(resolved, found),
         Age::Current | Age::Unknown => None,
     };
     let drift = basis.compare(narrowed.as_ref().unwrap_or(&found.schema), &|row| {
@@ -61,13 +61,9 @@ pub(crate) fn compare(
 }
 
 /// The migrations, where they are at hand.
-fn files(resolved: &Resolved) -> Option<Set> {
-    let settings = &resolved.settings.migrations;
-    let layout = match &settings.layout {
-        Some(name) => Some(name.parse::<Layout>().ok()?),
-        None => None,
-    };
-    migrations::discover(&settings.dir, layout, plan::dialect(&resolved.target)).ok()
+fn files(resolved: &Resolved, found: &Found) -> Option<Set> {
+    let dialect = plan::dialect(&resolved.target);
+    plan::set(&resolved.settings, dialect, &found.survey).ok()
 }
 
 impl Record {

@@ -6,6 +6,7 @@
 )]
 
 mod attached;
+mod baselines;
 mod crowd;
 mod evidence;
 mod files;

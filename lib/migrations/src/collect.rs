@@ -21,7 +21,8 @@ pub(crate) struct Collector {
     sources: Sources,
     migrations: Vec<(Key, Migration)>,
     repeatable: Vec<Named>,
-    baseline: Vec<Named>,
+    baselines: Vec<(Key, Migration)>,
+    set_aside: Vec<Named>,
     ignored: Vec<Named>,
     problems: Vec<Problem>,
     /// First file of each version, whether or not it can be used.
@@ -76,7 +77,8 @@ impl Collector {
             sources,
             migrations: Vec::new(),
             repeatable: Vec::new(),
-            baseline: Vec::new(),
+            baselines: Vec::new(),
+            set_aside: Vec::new(),
             ignored: Vec::new(),
             problems: Vec::new(),
             versions: HashMap::new(),
@@ -95,8 +97,26 @@ impl Collector {
         });
     }
 
-    pub(crate) fn baseline(&mut self, file: &Path, why: &str) {
-        self.baseline.push(Named {
+    /// Adds a baseline. Whether it counts, the ledger decides.
+    pub(crate) fn baseline(&mut self, draft: Draft) {
+        let same = self
+            .baselines
+            .iter()
+            .find(|(_, other)| other.version == draft.version);
+        if let Some((_, first)) = same {
+            let message = format!("has the same version as {}", first.file.display());
+            let problem = Problem::new(ProblemKind::DuplicateVersion, message);
+            let problem = problem.version(&draft.version).file(&draft.file);
+            self.problems.push(problem);
+        }
+        if let Some(built) = self.build(draft) {
+            self.baselines.push(built);
+        }
+    }
+
+    /// Names a file that is not run here.
+    pub(crate) fn set_aside(&mut self, file: &Path, why: &str) {
+        self.set_aside.push(Named {
             file: file.to_owned(),
             why: why.to_owned(),
         });
@@ -162,6 +182,14 @@ impl Collector {
 
     /// Looks into a migration's text and adds it.
     pub(crate) fn add(&mut self, draft: Draft) {
+        let (version, file) = (draft.version.clone(), draft.file.clone());
+        if let Some(built) = self.build(draft) {
+            self.claim(&version, &file);
+            self.migrations.push(built);
+        }
+    }
+
+    fn build(&self, draft: Draft) -> Option<(Key, Migration)> {
         let Draft {
             version,
             name,
@@ -177,8 +205,7 @@ impl Collector {
             Layout::Dbmate => Some(Key::Text(file.to_string_lossy().into_owned())),
             layout => layout.key(&version),
         };
-        let Some(key) = key else { return };
-        self.claim(&version, &file);
+        let key = key?;
         let mut problems = until_applied;
 
         // Directives may stand above a section's first line; those below it concern what reverts.
@@ -214,7 +241,7 @@ impl Collector {
             allows: directives.allowances,
             until_applied,
         };
-        self.migrations.push((key, migration));
+        Some((key, migration))
     }
 
     /// The first line that a tool takes for a mark and this layout does not. One for a file: the
@@ -329,7 +356,15 @@ impl Collector {
                 ),
             },
         };
+        let likely = names::likely(self.layout, &entry.name);
         self.ignore(kind, &entry.file, why);
+        if kind == ProblemKind::NameUnfit
+            && let (Some(likely), Some(problem)) = (likely, self.problems.last_mut())
+            && likely != entry.name
+        {
+            problem.expected = Some(likely);
+            problem.actual = Some(entry.name.clone());
+        }
     }
 
     /// A folder of which no file fits is one thing that is wrong, not one for each file.
@@ -342,7 +377,8 @@ impl Collector {
             )
         };
         let unfit: Vec<&Problem> = self.problems.iter().filter(|p| is_unfit(p)).collect();
-        let is_told = self.versions.is_empty() && self.repeatable.is_empty();
+        let is_told =
+            self.versions.is_empty() && self.repeatable.is_empty() && self.baselines.is_empty();
         if !is_told || unfit.len() <= NAMED_MAX || !unfit.iter().any(|p| p.is_failure()) {
             return;
         }
@@ -369,26 +405,34 @@ impl Collector {
 
     pub(crate) fn finish(mut self, dir: &Path) -> Set {
         self.gather_unfit();
-        self.migrations
-            .sort_by(|a, b| (&a.0, &a.1.file).cmp(&(&b.0, &b.1.file)));
         self.problems
             .sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         Set {
             layout: self.layout,
             dir: dir.to_owned(),
             dialect: self.dialect,
-            migrations: self
-                .migrations
-                .into_iter()
-                .map(|(_, migration)| migration)
-                .collect(),
+            migrations: sorted(self.migrations),
             repeatable: self.repeatable,
-            baseline: self.baseline,
+            baselines: sorted(self.baselines),
+            set_aside: self.set_aside,
             ignored: self.ignored,
             problems: self.problems,
             unusable: self.unusable,
         }
     }
+}
+
+/// In the order of their keys, then of their files.
+fn sorted(mut migrations: Vec<(Key, Migration)>) -> Vec<Migration> {
+    migrations.sort_by(|a, b| (&a.0, &a.1.file).cmp(&(&b.0, &b.1.file)));
+    migrations
+        .into_iter()
+        .map(|(_, migration)| migration)
+        .collect()
+}
+
+pub(crate) fn has_sql(entries: &[Entry]) -> bool {
+    sql_within(entries).is_some()
 }
 
 /// An SQL file in a folder or below, and whether it looks like a migration: one that does goes first.

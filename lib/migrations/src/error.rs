@@ -51,7 +51,15 @@ impl Error {
                 ))
             }
             Self::UnknownLayout { .. } => {
-                let names: Vec<&str> = Layout::ALL.iter().map(|layout| layout.name()).collect();
+                let names: Vec<String> = Layout::ALL
+                    .iter()
+                    .map(
+                        |layout| match layout.tools().to_lowercase() == layout.name() {
+                            true => layout.name().to_owned(),
+                            false => format!("{layout} ({})", layout.tools()),
+                        },
+                    )
+                    .collect();
                 Some(format!("write one of {}", names.join(", ")))
             }
         }

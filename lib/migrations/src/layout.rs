@@ -50,6 +50,37 @@ impl Layout {
         }
     }
 
+    /// The tools that write it.
+    pub const fn tools(self) -> &'static str {
+        match self {
+            Self::Plain => "sqlx",
+            Self::UpDown => "sqlx -r, golang-migrate",
+            Self::Diesel => "diesel",
+            Self::Prisma => "Prisma",
+            Self::Versioned => "Flyway, refinery",
+            Self::Dbmate => "dbmate",
+            Self::Goose => "goose",
+        }
+    }
+
+    /// The layout that `[migrations] layout` asks for, by its own name or its tool's. None for a tool
+    /// that has two: which of them it is, the files show.
+    ///
+    /// # Errors
+    ///
+    /// If the name is neither.
+    pub fn asked(name: &str) -> Result<Option<Self>, Error> {
+        let lower = name.to_ascii_lowercase();
+        match lower.as_str() {
+            "sqlx" => Ok(None),
+            "flyway" | "refinery" => Ok(Some(Self::Versioned)),
+            "golang-migrate" | "migrate" => Ok(Some(Self::UpDown)),
+            _ => lower.parse().map(Some).map_err(|_| Error::UnknownLayout {
+                name: name.to_owned(),
+            }),
+        }
+    }
+
     /// What a migration's file is called, for messages.
     pub(crate) const fn pattern(self) -> &'static str {
         match self {
@@ -67,9 +98,11 @@ impl Layout {
     /// of this layout reads like it.
     pub fn canonical_version(self, written: &str) -> Option<String> {
         match self {
-            Self::Plain | Self::UpDown | Self::Goose => {
-                version::number(written).map(|number| number.to_string())
+            Self::UpDown => {
+                let digits = written.strip_prefix(['V', 'v']).unwrap_or(written);
+                version::number(digits).map(|number| number.to_string())
             }
+            Self::Plain | Self::Goose => version::number(written).map(|number| number.to_string()),
             Self::Versioned => {
                 version::dotted(written.strip_prefix('V').unwrap_or(written)).map(|(text, _)| text)
             }

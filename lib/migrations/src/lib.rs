@@ -20,7 +20,7 @@ mod set;
 mod source;
 mod version;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use compare::{State, compare};
 pub use digest::{hex, ledger_state, plan_hash};
@@ -43,16 +43,49 @@ pub fn discover(dir: &Path, asked: Option<Layout>, dialect: Dialect) -> Result<S
         dir: dir.to_owned(),
         source,
     };
-    let mut entries = listing::list(dir, listing::LEVELS_DETECTED).map_err(unlisted)?;
+    let mut others = Vec::new();
+    let list = |levels| listing::list(dir, levels).map_err(unlisted);
+    let mut entries = for_engine(list(listing::LEVELS_DETECTED)?, dialect, &mut others);
     let mut sources = source::Sources::new(dir);
     let layout = match asked {
         Some(layout) => layout,
         None => detect::detect(dir, &entries, &mut sources)?,
     };
     if layout == Layout::Versioned {
-        entries = listing::list(dir, listing::LEVELS_VERSIONED).map_err(unlisted)?;
+        others.clear();
+        entries = for_engine(list(listing::LEVELS_VERSIONED)?, dialect, &mut others);
     }
     let mut collector = collect::Collector::new(layout, dialect, sources);
+    let own = names::engine_of(dialect);
+    for (file, engine) in others {
+        collector.set_aside(&file, &format!("for {engine}: not run on {own}"));
+    }
     layouts::collect(layout, &entries, &mut collector);
     Ok(collector.finish(dir))
+}
+
+/// The entries without those whose names say that they are for another engine, which are put aside.
+fn for_engine(
+    entries: Vec<listing::Entry>,
+    dialect: Dialect,
+    others: &mut Vec<(PathBuf, &'static str)>,
+) -> Vec<listing::Entry> {
+    let mut own = Vec::with_capacity(entries.len());
+    for mut entry in entries {
+        let other = names::other_engine(&entry.name, dialect);
+        match (&mut entry.kind, other) {
+            (listing::Kind::Folder(children), Some(engine)) if collect::has_sql(children) => {
+                others.push((entry.file, engine));
+            }
+            (listing::Kind::File, Some(engine)) if entry.name.contains('.') => {
+                others.push((entry.file, engine));
+            }
+            (listing::Kind::Folder(children), _) => {
+                *children = for_engine(std::mem::take(children), dialect, others);
+                own.push(entry);
+            }
+            _ => own.push(entry),
+        }
+    }
+    own
 }

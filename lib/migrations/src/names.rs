@@ -1,11 +1,14 @@
 //! File names as the layouts read them.
 
+use sql::Dialect;
+
 use crate::Layout;
 
 /// What a file's name says. Text is borrowed from the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name<'a> {
-    /// `<digits>_<name>.up.sql` or `.down.sql`.
+    /// `<digits>_<name>.up.sql` or `.down.sql`, also with a dash or a dot before the name, and `V`
+    /// before the digits.
     Direction {
         digits: &'a str,
         name: &'a str,
@@ -29,6 +32,90 @@ pub(crate) enum Name<'a> {
 /// What refinery and Flyway run besides SQL.
 const CODE: [&str; 3] = [".rs", ".java", ".kt"];
 
+/// What `.sql` becomes under a hasty hand. Such a file would be passed over without a word.
+const ENDINGS_SLIPPED: [&str; 11] = [
+    "slq", "sq", "sqll", "ssql", "qsl", "lsq", "qls", "sqk", "sqp", "aql", "sql.txt",
+];
+
+/// Words for engines, as they stand before a file's ending or as a folder's name.
+const ENGINES: [(&str, &str); 32] = [
+    ("sqlite", "SQLite"),
+    ("sqlite3", "SQLite"),
+    ("postgres", "PostgreSQL"),
+    ("postgresql", "PostgreSQL"),
+    ("pg", "PostgreSQL"),
+    ("pgsql", "PostgreSQL"),
+    ("psql", "PostgreSQL"),
+    ("mysql", "MySQL"),
+    ("mariadb", "MariaDB"),
+    ("mssql", "SQL Server"),
+    ("sqlserver", "SQL Server"),
+    ("oracle", "Oracle"),
+    ("cockroach", "CockroachDB"),
+    ("cockroachdb", "CockroachDB"),
+    ("crdb", "CockroachDB"),
+    ("yugabyte", "YugabyteDB"),
+    ("clickhouse", "ClickHouse"),
+    ("duckdb", "DuckDB"),
+    ("spanner", "Spanner"),
+    ("h2", "H2"),
+    ("hsqldb", "HSQLDB"),
+    ("derby", "Derby"),
+    ("db2", "Db2"),
+    ("redshift", "Redshift"),
+    ("snowflake", "Snowflake"),
+    ("bigquery", "BigQuery"),
+    ("tidb", "TiDB"),
+    ("ydb", "YDB"),
+    ("cassandra", "Cassandra"),
+    ("vertica", "Vertica"),
+    ("firebird", "Firebird"),
+    ("mongodb", "MongoDB"),
+];
+
+/// The engine that a file or folder is for, where its name says another than `dialect`'s:
+/// `0001_name.mysql.up.sql`, `V1__name.oracle.sql`, `mysql/`.
+pub(crate) fn other_engine(name: &str, dialect: Dialect) -> Option<&'static str> {
+    let engine = match without_sql(name) {
+        Some(stem) => cut_engine(stem).map(|(_, engine)| engine),
+        None => engine(name),
+    };
+    engine.filter(|engine| *engine != engine_of(dialect))
+}
+
+/// What the engine of a dialect is called.
+pub(crate) fn engine_of(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "SQLite",
+        Dialect::Postgres => "PostgreSQL",
+    }
+}
+
+fn engine(word: &str) -> Option<&'static str> {
+    let mut engines = ENGINES.iter();
+    let (_, engine) = engines.find(|(known, _)| word.eq_ignore_ascii_case(known))?;
+    Some(engine)
+}
+
+/// `0001_name` of `0001_name.mysql` and `0001_name.mysql.up`, `0001_name.up` of `0001_name.up.mysql`.
+fn cut_engine(stem: &str) -> Option<(&str, &'static str)> {
+    let (before, last) = stem.rsplit_once('.')?;
+    match engine(last) {
+        Some(engine) => Some((before, engine)),
+        None if matches!(last, "up" | "down") => {
+            let (before, word) = before.rsplit_once('.')?;
+            Some((before, engine(word)?))
+        }
+        None => None,
+    }
+}
+
+fn without_sql(name: &str) -> Option<&str> {
+    let stem = name.len().checked_sub(".sql".len())?;
+    let ending = name.get(stem..)?;
+    ending.eq_ignore_ascii_case(".sql").then(|| &name[..stem])
+}
+
 pub(crate) fn read(name: &str) -> Name<'_> {
     let Some(stem) = name.strip_suffix(".sql") else {
         let code = CODE
@@ -39,36 +126,117 @@ pub(crate) fn read(name: &str) -> Name<'_> {
             None if name.to_ascii_lowercase().ends_with(".sql") => Name::Sql {
                 begins: begins(name),
             },
+            None if begins(name) && has_slipped_ending(name) => Name::Sql { begins: true },
             None => Name::Other,
         };
     };
     if let Some(found) = versioned(stem, false) {
         return found;
     }
-    let length = stem.bytes().take_while(u8::is_ascii_digit).count();
-    let (digits, rest) = stem.split_at(length);
-    if digits.is_empty() {
+    // Some write the engine behind the direction.
+    let stem = match cut_engine(stem) {
+        Some((before, _)) if before.ends_with(".up") || before.ends_with(".down") => before,
+        _ => stem,
+    };
+    let numbered = stem.strip_prefix(['V', 'v']).unwrap_or(stem);
+    let length = numbered.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = numbered.split_at(length);
+    if !digits.is_empty() {
+        for (ending, up) in [(".up", true), (".down", false)] {
+            if let Some(name) = rest.strip_suffix(ending).and_then(named) {
+                return Name::Direction { digits, name, up };
+            }
+        }
+    }
+    if digits.is_empty() || numbered.len() < stem.len() {
         return Name::Sql {
             begins: begins(name),
         };
     }
-    if let Some(rest) = rest.strip_prefix('_') {
-        if let Some(name) = rest.strip_suffix(".up") {
-            return Name::Direction {
-                digits,
-                name,
-                up: true,
-            };
-        }
-        if let Some(name) = rest.strip_suffix(".down") {
-            return Name::Direction {
-                digits,
-                name,
-                up: false,
-            };
-        }
-    }
     Name::Flat { digits, rest }
+}
+
+/// The name behind a version's digits. After a dash or a dot it has to be one for certain: `-01-15`
+/// is the rest of a date, and `-name-down` and `.undo.name` are files that revert.
+pub(crate) fn named(rest: &str) -> Option<&str> {
+    const DIRECTIONS: [&str; 7] = ["up", "down", "do", "undo", "rollback", "revert", "reverse"];
+    if let Some(name) = rest.strip_prefix('_') {
+        return Some(name);
+    }
+    let name = rest.strip_prefix(['-', '.'])?;
+    let mut words = name.split(['-', '.', '_']);
+    let (first, last) = (words.next(), words.next_back());
+    let reverts = |word: Option<&str>| {
+        word.is_some_and(|word| {
+            DIRECTIONS
+                .iter()
+                .any(|known| word.eq_ignore_ascii_case(known))
+        })
+    };
+    let begins = name.starts_with(char::is_alphabetic);
+    (begins && !reverts(first) && !reverts(last)).then_some(name)
+}
+
+fn has_slipped_ending(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ENDINGS_SLIPPED.iter().any(|ending| {
+        lower
+            .strip_suffix(ending)
+            .is_some_and(|stem| stem.ends_with('.'))
+    })
+}
+
+/// The name that a file or folder was probably meant to have in a layout.
+pub(crate) fn likely(layout: Layout, name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    let slipped = ENDINGS_SLIPPED
+        .iter()
+        .find_map(|ending| lower.strip_suffix(&format!(".{ending}")));
+    let length = lower
+        .strip_suffix(".sql")
+        .or(slipped)
+        .map_or(name.len(), str::len);
+    let stem = &name[..length];
+    let (letter, numbered) = match stem.chars().next()? {
+        c @ ('V' | 'v' | 'U' | 'u' | 'B' | 'b') => (c.to_ascii_uppercase(), &stem[1..]),
+        _ => ('V', stem),
+    };
+    let digits = |c: char| c.is_ascii_digit();
+    let part = |text: &str| text.chars().take_while(|c| digits(*c)).count();
+    let mut version = part(numbered);
+    if version == 0 {
+        return None;
+    }
+    // `1.2`, `1_2`: the parts of a version, where the layout has some.
+    while layout == Layout::Versioned
+        && numbered[version..].starts_with(['.', '_'])
+        && part(&numbered[version + 1..]) > 0
+    {
+        version += 1 + part(&numbered[version + 1..]);
+    }
+    let (version, rest) = numbered.split_at(version);
+    let rest = rest.trim_matches([' ', '_', '-', '.']);
+    let down = [".down", "-down", "_down"]
+        .iter()
+        .find_map(|end| rest.strip_suffix(end));
+    let up = [".up", "-up", "_up"]
+        .iter()
+        .find_map(|end| rest.strip_suffix(end));
+    let words = down.or(up).unwrap_or(rest).replace(' ', "_");
+    if words.is_empty() {
+        return None;
+    }
+    Some(match (layout, down.is_some()) {
+        (Layout::Plain | Layout::Dbmate | Layout::Goose, false) => format!("{version}_{words}.sql"),
+        (Layout::Plain | Layout::UpDown, true) => format!("{version}_{words}.down.sql"),
+        (Layout::UpDown, false) => format!("{version}_{words}.up.sql"),
+        (Layout::Diesel, false) => format!("{version}_{words}/up.sql"),
+        (Layout::Diesel, true) => format!("{version}_{words}/down.sql"),
+        (Layout::Prisma, false) => format!("{version}_{words}/migration.sql"),
+        (Layout::Versioned, false) => format!("{letter}{version}__{words}.sql"),
+        (Layout::Versioned, true) => format!("U{version}__{words}.sql"),
+        (Layout::Prisma | Layout::Dbmate | Layout::Goose, true) => return None,
+    })
 }
 
 fn versioned(stem: &str, is_code: bool) -> Option<Name<'_>> {
@@ -163,6 +331,18 @@ mod tests {
             ("U2__a.sql", versioned('U', "2", "a")),
             ("B10__a.sql", versioned('B', "10", "a")),
             ("R__view.sql", versioned('R', "", "view")),
+            ("V0001.Name.up.sql", direction("0001", "Name", true)),
+            ("v2.b.down.sql", direction("2", "b", false)),
+            ("0001-a.up.sql", direction("0001", "a", true)),
+            ("0001_a.up.postgres.sql", direction("0001", "a", true)),
+            (
+                "0001_a.postgres.up.sql",
+                direction("0001", "a.postgres", true),
+            ),
+            ("20240101-a-up.sql", flat("20240101", "-a-up")),
+            ("0001_a.slq", Name::Sql { begins: true }),
+            ("0001_a.sql.txt", Name::Sql { begins: true }),
+            ("notes.sq", Name::Other),
             ("V1_a.sql", Name::Sql { begins: true }),
             ("v1__a.sql", Name::Sql { begins: true }),
             ("0001_a.SQL", Name::Sql { begins: true }),
@@ -178,5 +358,84 @@ mod tests {
             read("V1__a.rs"),
             Name::Versioned { is_code: true, .. }
         ));
+    }
+
+    #[test]
+    fn a_name_after_a_dash_or_a_dot_is_one_for_certain() {
+        for (rest, name) in [
+            ("_a", Some("a")),
+            ("_", Some("")),
+            ("-add-users", Some("add-users")),
+            (".add_users", Some("add_users")),
+            ("-a.down", None),
+            ("-a-down", None),
+            ("-a-UP", None),
+            (".undo.a", None),
+            (".do.a", None),
+            ("-01-15-a", None),
+            (".2-a", None),
+            ("--a", None),
+            ("-", None),
+            (" a", None),
+            ("", None),
+        ] {
+            assert_eq!(named(rest), name, "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_has_a_likely_one() {
+        for (layout, name, expected) in [
+            (Layout::Versioned, "V42_add.sql", "V42__add.sql"),
+            (Layout::Versioned, "v42__add.sql", "V42__add.sql"),
+            (Layout::Versioned, "42_add.sql", "V42__add.sql"),
+            (Layout::Versioned, "V4_2_add.sql", "V4_2__add.sql"),
+            (Layout::Versioned, "V42 add it.sql", "V42__add_it.sql"),
+            (Layout::Versioned, "V42__add.SQL", "V42__add.sql"),
+            (Layout::Versioned, "42_add.down.sql", "U42__add.sql"),
+            (Layout::Plain, "0042 add.sql", "0042_add.sql"),
+            (Layout::Plain, "0042_add.slq", "0042_add.sql"),
+            (Layout::Plain, "V42__add.sql", "42_add.sql"),
+            (Layout::UpDown, "0042_add.sql", "0042_add.up.sql"),
+            (Layout::UpDown, "0042_add_down.sql", "0042_add.down.sql"),
+            (Layout::Diesel, "0042_add.sql", "0042_add/up.sql"),
+            (Layout::Prisma, "0042_add.sql", "0042_add/migration.sql"),
+        ] {
+            assert_eq!(likely(layout, name).as_deref(), Some(expected), "{name}");
+        }
+        assert_eq!(likely(Layout::Plain, "seed.sql"), None);
+        assert_eq!(likely(Layout::Plain, "0042.sql"), None);
+    }
+
+    #[test]
+    fn a_file_for_another_engine_is_told_by_its_name() {
+        let other = |name| {
+            (
+                other_engine(name, Dialect::Sqlite),
+                other_engine(name, Dialect::Postgres),
+            )
+        };
+        for name in [
+            "1_a.mysql.up.sql",
+            "1_a.up.mysql.sql",
+            "V1__a.mysql.sql",
+            "1_a.MySQL.sql",
+            "mysql",
+        ] {
+            assert_eq!(other(name), (Some("MySQL"), Some("MySQL")), "{name}");
+        }
+        assert_eq!(other("1_a.sqlite.sql"), (None, Some("SQLite")));
+        assert_eq!(other("1_a.postgres.down.sql"), (Some("PostgreSQL"), None));
+        assert_eq!(other("1_a.pg.sql"), (Some("PostgreSQL"), None));
+        for name in [
+            "1_mysql.sql",
+            "1_a.sql",
+            "1_a.up.sql",
+            "mysql.sql",
+            "1_a.b.sql",
+            "2026",
+        ] {
+            assert_eq!(other(name), (None, None), "{name}");
+        }
     }
 }

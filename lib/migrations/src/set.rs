@@ -20,8 +20,11 @@ pub struct Set {
     pub migrations: Vec<Migration>,
     /// Files that their tool runs whenever they change. Never run here.
     pub repeatable: Vec<Named>,
-    /// Files that their tool runs on an empty database in place of older ones. Never run here.
-    pub baseline: Vec<Named>,
+    /// Files that are not run on this database: those for another engine, and, once [`Set::settle`]
+    /// has looked, baselines or what one stands for.
+    pub set_aside: Vec<Named>,
+    /// Files that their tool runs on an empty database in place of older ones, by version.
+    pub(crate) baselines: Vec<Migration>,
     /// SQL files, and folders with some, that are no migrations. Each has a problem too.
     pub ignored: Vec<Named>,
     /// What is wrong with names and files, in the order of the names. What is wrong with the text
@@ -52,6 +55,88 @@ impl Set {
                 || without_ending(&migration.file) == Some(written)
         };
         self.migrations.iter().position(is_meant)
+    }
+
+    /// Decides for one database whether it begins with a baseline. As with Flyway, an empty database
+    /// begins with the newest one, which stands for every migration of its version or an older one; where
+    /// the ledger's oldest row is a baseline's, it stays so; elsewhere baselines don't count. A database
+    /// that is not adopted may be at any version, so the baseline counts there only where nothing older
+    /// is left.
+    pub fn settle(&mut self, ledger: &[LedgerRow], is_adopted: bool) {
+        let beginning = match ledger.is_empty() {
+            true => self.newest_baseline(is_adopted),
+            false => self.applied_baseline(ledger),
+        };
+        let begins = beginning.map(|at| self.baselines.remove(at));
+        for baseline in std::mem::take(&mut self.baselines) {
+            let why = match &begins {
+                Some(first) => format!(
+                    "baseline: this database begins with {}",
+                    first.file.display()
+                ),
+                None => "baseline: its tool runs it on an empty database only".to_owned(),
+            };
+            let file = baseline.file;
+            self.set_aside.push(Named { file, why });
+        }
+        let Some(begins) = begins else { return };
+        let key = self.layout.key(&begins.version);
+        let older = |migration: &Migration| self.layout.key(&migration.version) <= key;
+        let (older, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.migrations)
+            .into_iter()
+            .partition(older);
+        let named = match &older[..] {
+            [] => None,
+            [one] => Some(format!("the older file {}", one.file.display())),
+            [first, .., last] => Some(format!(
+                "{} older files, {} to {}",
+                older.len(),
+                first.file.display(),
+                last.file.display()
+            )),
+        };
+        self.set_aside.extend(named.map(|named| Named {
+            file: begins.file.clone(),
+            why: format!("baseline: stands for {named}"),
+        }));
+        // What is wrong with an older file is no matter here.
+        self.problems.retain(|problem| {
+            let version = problem
+                .version
+                .as_deref()
+                .map(|version| self.layout.key(version));
+            version.is_none_or(|version| version > key)
+                || problem.file.as_ref() == Some(&begins.file)
+        });
+        self.migrations = std::iter::once(begins).chain(later).collect();
+    }
+
+    fn newest_baseline(&self, is_adopted: bool) -> Option<usize> {
+        let newest = self.baselines.len().checked_sub(1)?;
+        let key = self.layout.key(&self.baselines[newest].version);
+        let is_older = |migration: &Migration| self.layout.key(&migration.version) <= key;
+        (is_adopted || !self.migrations.iter().any(is_older)).then_some(newest)
+    }
+
+    /// The baseline that the oldest row of the ledger is of.
+    fn applied_baseline(&self, ledger: &[LedgerRow]) -> Option<usize> {
+        let key = |row: &&LedgerRow| self.layout.key(&row.version);
+        let first = ledger.iter().min_by_key(key)?;
+        let of_version = |migration: &&Migration| migration.version == first.version;
+        let at = self
+            .baselines
+            .iter()
+            .position(|baseline| of_version(&baseline))?;
+        let is_its_own = |migration: &Migration| {
+            migration.sha256 == first.sha256 || migration.has_tokens_of(first) == Some(true)
+        };
+        let mut same = self.migrations.iter().filter(of_version);
+        let is_baselines = is_its_own(&self.baselines[at])
+            || !same.any(is_its_own)
+                && (self.migrations.first().is_none_or(|oldest| {
+                    self.layout.key(&oldest.version) != self.layout.key(&first.version)
+                }));
+        is_baselines.then_some(at)
     }
 
     /// Where a file named relative to the folder is found from the working directory. Also how it

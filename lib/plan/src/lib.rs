@@ -94,17 +94,28 @@ pub fn dialect(target: &Target) -> Dialect {
     }
 }
 
+/// The migrations of the folder that count on a surveyed database.
+///
+/// # Errors
+///
+/// When the migrations folder can't be read, or can't be told how it is laid out.
+pub fn set(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Set, Error> {
+    let asked = match &settings.migrations.layout {
+        Some(name) => Layout::asked(name)?,
+        None => None,
+    };
+    let mut set = migrations::discover(&settings.migrations.dir, asked, dialect)?;
+    set.settle(survey.rows(), !survey.not_adopted());
+    Ok(set)
+}
+
 /// Makes the plan for a surveyed database.
 ///
 /// # Errors
 ///
 /// When the migrations folder can't be read, or can't be told how it is laid out.
 pub fn make(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Plan, Error> {
-    let asked = match &settings.migrations.layout {
-        Some(name) => Some(name.parse::<Layout>()?),
-        None => None,
-    };
-    let set = migrations::discover(&settings.migrations.dir, asked, dialect)?;
+    let set = set(settings, dialect, survey)?;
     let state = migrations::compare(&set, survey.rows());
     let ledger_state = migrations::ledger_state(survey.rows());
     let identity = survey.identity();
@@ -186,7 +197,7 @@ impl Plan {
                 report.held(check, files(self.set.migrations.len(), "file"));
             }
         }
-        for named in self.set.repeatable.iter().chain(&self.set.baseline) {
+        for named in self.set.repeatable.iter().chain(&self.set.set_aside) {
             report.skipped(
                 &FOLDER_FILLED,
                 self.set.path(&named.file).display().to_string(),

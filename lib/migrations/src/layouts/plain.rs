@@ -1,7 +1,7 @@
 //! `0001_name.sql`, with an optional `0001_name.down.sql` or `rollback/0001_name.sql`.
 //!
 //! Also what sqlx writes for migrations without a way back: versions are integers, the name begins
-//! after the first underscore, `-- no-transaction` counts as the file's first bytes.
+//! after the first underscore, or a dash or a dot in its place, `-- no-transaction` counts as the file's first bytes.
 
 use crate::collect::{Collector, Downs, Draft};
 use crate::layouts::is_marked_by_sqlx;
@@ -14,8 +14,9 @@ pub(super) fn collect(entries: &[Entry], out: &mut Collector) {
     let mut downs = downs(entries, out);
     for entry in entries {
         match names::read(&entry.name) {
-            Name::Flat { digits, rest } if entry.is_file() && rest.starts_with('_') => {
-                let down = downs.take(&format!("{digits}{rest}"), out);
+            Name::Flat { digits, rest } if entry.is_file() && names::named(rest).is_some() => {
+                let name = names::named(rest).unwrap_or_default();
+                let down = downs.take(&format!("{digits}_{name}"), out);
                 let Some(version) = out.integer_version(digits, entry) else {
                     continue;
                 };
@@ -25,7 +26,7 @@ pub(super) fn collect(entries: &[Entry], out: &mut Collector) {
                 out.add(Draft {
                     no_transaction: is_marked_by_sqlx(&source),
                     down,
-                    ..Draft::whole(version, &rest[1..], &entry.file, source)
+                    ..Draft::whole(version, name, &entry.file, source)
                 });
             }
             Name::Direction { up: false, .. } if entry.is_file() => {}
@@ -51,7 +52,8 @@ fn downs(entries: &[Entry], out: &mut Collector) -> Downs {
             for child in entry.entries() {
                 match names::read(&child.name) {
                     Name::Flat { digits, rest } if child.is_file() => {
-                        downs.put(&format!("{digits}{rest}"), &child.file);
+                        let name = names::named(rest).unwrap_or(rest);
+                        downs.put(&format!("{digits}_{name}"), &child.file);
                     }
                     Name::Direction {
                         digits,

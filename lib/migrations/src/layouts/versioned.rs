@@ -1,7 +1,8 @@
 //! `V1__name.sql`, as Flyway and refinery have them, in folders of any depth.
 //!
 //! Version parts stand between dots or underscores and compare as numbers. Flyway's repeatable
-//! migrations (`R__`) and baselines (`B…`) are named and never run. A `U` file is an undo script
+//! migrations (`R__`) are named and never run; of its baselines (`B…`) the set decides which counts
+//! ([`crate::Set::settle`]). A `U` file is an undo script
 //! for Flyway and a migration for refinery, so it counts only where a `V` file has its version.
 
 use std::collections::{BTreeMap, HashSet};
@@ -57,11 +58,7 @@ pub(super) fn collect(entries: &[Entry], out: &mut Collector) {
                 let Some(source) = out.read(&version, &entry.file) else {
                     continue;
                 };
-                let mut file = entry.file.clone().into_os_string();
-                file.push(".conf");
-                let file = PathBuf::from(file);
-                let no_transaction =
-                    conf.contains(file.as_path()) && runs_outside_transaction(&file, out);
+                let no_transaction = with_conf(entry, &conf, out);
                 out.add(Draft {
                     no_transaction,
                     down,
@@ -70,11 +67,16 @@ pub(super) fn collect(entries: &[Entry], out: &mut Collector) {
                 });
             }
             ('R', _) => out.repeatable(&entry.file, "repeatable: its tool runs it at every change"),
-            ('B', _) => {
-                out.baseline(
-                    &entry.file,
-                    "baseline: its tool runs it on an empty database only",
-                );
+            ('B', Some(version)) => {
+                let Some(source) = out.read_beside(&entry.file) else {
+                    continue;
+                };
+                let no_transaction = with_conf(entry, &conf, out);
+                out.baseline(Draft {
+                    no_transaction,
+                    until_applied: placeholders(&source),
+                    ..Draft::whole(version, name, &entry.file, source)
+                });
             }
             _ => {}
         }
@@ -122,6 +124,14 @@ fn leave(entry: &Entry, out: &mut Collector) {
     } else {
         out.leave(entry);
     }
+}
+
+/// Whether the configuration beside a script says that it runs outside a transaction.
+fn with_conf(entry: &Entry, conf: &HashSet<&Path>, out: &mut Collector) -> bool {
+    let mut file = entry.file.clone().into_os_string();
+    file.push(".conf");
+    let file = PathBuf::from(file);
+    conf.contains(file.as_path()) && runs_outside_transaction(&file, out)
 }
 
 /// What Flyway's script configuration says about the transaction. Other keys would change what is

@@ -161,7 +161,124 @@ fn layouts_are_written_by_their_names() {
     for layout in Layout::ALL {
         assert_eq!(layout.name().parse::<Layout>().unwrap(), layout);
     }
-    let error = "flyway".parse::<Layout>().unwrap_err();
-    assert_eq!(error.to_string(), "cannot use the layout \"flyway\"");
-    assert!(error.remedy().unwrap().contains("versioned"));
+    for (tool, layout) in [
+        ("Flyway", Some(Layout::Versioned)),
+        ("refinery", Some(Layout::Versioned)),
+        ("golang-migrate", Some(Layout::UpDown)),
+        ("prisma", Some(Layout::Prisma)),
+        ("Diesel", Some(Layout::Diesel)),
+        ("plain", Some(Layout::Plain)),
+        ("sqlx", None),
+    ] {
+        assert_eq!(Layout::asked(tool).unwrap(), layout, "{tool}");
+    }
+    let error = Layout::asked("Liquibase").unwrap_err();
+    assert_eq!(error.to_string(), "cannot use the layout \"Liquibase\"");
+    assert_eq!(
+        error.remedy().unwrap(),
+        "write one of plain (sqlx), up-down (sqlx -r, golang-migrate), diesel, prisma, versioned \
+         (Flyway, refinery), dbmate, goose"
+    );
+}
+
+#[test]
+fn one_misspelt_name_among_many_is_named_with_the_likely_one() {
+    for (file, layout, misspelt, likely) in [
+        (
+            "V{}__a.sql",
+            Layout::Versioned,
+            "75_late.sql",
+            "V75__late.sql",
+        ),
+        (
+            "V{}__a.sql",
+            Layout::Versioned,
+            "V75_late.sql",
+            "V75__late.sql",
+        ),
+        (
+            "V{}__a.sql",
+            Layout::Versioned,
+            "75_late.up.sql",
+            "V75__late.sql",
+        ),
+        (
+            "V{}__a.sql",
+            Layout::Versioned,
+            "V75__late.slq",
+            "V75__late.sql",
+        ),
+        ("{}_a.sql", Layout::Plain, "V75__late.sql", "75_late.sql"),
+        ("{}_a.sql", Layout::Plain, "75_late.up.sql", "75_late.sql"),
+        ("{}_a.sql", Layout::Plain, "75_late.SQL", "75_late.sql"),
+        ("{}_a.sql", Layout::Plain, "75 late.sql", "75_late.sql"),
+        (
+            "{}_a.up.sql",
+            Layout::UpDown,
+            "75_late.sql",
+            "75_late.up.sql",
+        ),
+        (
+            "{}_a.up.sql",
+            Layout::UpDown,
+            "75_late_up.sql",
+            "75_late.up.sql",
+        ),
+        (
+            "{}_a/up.sql",
+            Layout::Diesel,
+            "75_late.sql",
+            "75_late/up.sql",
+        ),
+        (
+            "{}_a/migration.sql",
+            Layout::Prisma,
+            "75_late.sql",
+            "75_late/migration.sql",
+        ),
+    ] {
+        let names: Vec<String> = (1..75)
+            .map(|n| file.replace("{}", &n.to_string()))
+            .collect();
+        let mut files: Vec<(&str, &str)> = names
+            .iter()
+            .map(|name| (name.as_str(), "SELECT 1;"))
+            .collect();
+        files.push((misspelt, "SELECT 1;"));
+        let set = set(&files);
+        assert_eq!(
+            (set.layout, set.migrations.len()),
+            (layout, 74),
+            "{misspelt}"
+        );
+        let [problem] = &set.problems[..] else {
+            panic!("{misspelt}: {:?}", problems(&set.problems));
+        };
+        assert!(problem.is_failure(), "{misspelt}");
+        assert_eq!(problem.subject(), misspelt);
+        assert_eq!(problem.expected.as_deref(), Some(likely), "{misspelt}");
+    }
+}
+
+#[test]
+fn a_few_files_of_each_layout_stay_unclear() {
+    let files = [
+        ("1_a.sql", "SELECT 1"),
+        ("2_b.sql", "SELECT 1"),
+        ("3_c.sql", "SELECT 1"),
+        ("4_d.sql", "SELECT 1"),
+        ("5_e.up.sql", "SELECT 1"),
+    ];
+    assert!(set_as(&files, None).is_err());
+    // One file with marks among many without is misspelt too, and would run both directions.
+    let many = [
+        "1_a.sql", "2_b.sql", "3_c.sql", "4_d.sql", "5_e.sql", "6_f.sql",
+    ];
+    let mut files: Vec<(&str, &str)> = many.iter().map(|name| (*name, "SELECT 1;")).collect();
+    files[5].1 = DBMATE;
+    let set = set(&files);
+    assert_eq!(set.layout, Layout::Plain);
+    let state = migrations::compare(&set, &[]);
+    assert_eq!(state.problems.len(), 1, "{:?}", problems(&state.problems));
+    assert!(state.problems[0].is_failure());
 }

@@ -109,7 +109,7 @@ fn directives_are_read() {
 fn sql_files_with_other_names_are_named_and_never_skipped_in_silence() {
     let set = set(&[
         ("0001_a.sql", "SELECT 1;"),
-        ("0002-dash.sql", "SELECT 1;"),
+        ("0002 blank.sql", "SELECT 1;"),
         ("0003_c.SQL", "SELECT 1;"),
         ("9223372036854775808_d.sql", "SELECT 1;"),
         ("seed.sql", "SELECT 1;"),
@@ -126,7 +126,7 @@ fn sql_files_with_other_names_are_named_and_never_skipped_in_silence() {
         problems(&set.problems),
         [
             "?names-fit ._0001_a.sql: is no migration by its name; the layout plain has 0001_name.sql",
-            "!names-fit 0002-dash.sql: looks like a migration, but the layout plain has 0001_name.sql",
+            "!names-fit 0002 blank.sql: looks like a migration, but the layout plain has 0001_name.sql",
             "!names-fit 0003_c.SQL: looks like a migration, but the layout plain has 0001_name.sql",
             "!names-fit 9223372036854775808_d.sql: has a version above 9223372036854775807, the largest of a bigint",
             "!names-fit old: is a folder with SQL files (0000_z.sql), which the layout plain does not read",

@@ -1,35 +1,10 @@
 //! The rules of each layout, on folders as its tool leaves them.
 
-use migrations::{Dialect, Layout, Set, compare, discover};
+use migrations::{Dialect, Layout, compare, discover};
 
-use crate::support::{folder, problems, row, set, set_as, versions};
-
-/// `version name file` of each migration.
-fn listed(set: &Set) -> Vec<String> {
-    let each = set.migrations.iter();
-    each.map(|one| format!("{} {} {}", one.version, one.name, one.file.display()))
-        .collect()
-}
-
-/// The file and SQL that revert each migration.
-fn downs(set: &Set) -> Vec<Option<(&str, &str)>> {
-    let each = set.migrations.iter().map(|one| one.down.as_ref());
-    each.map(|down| down.map(|down| (down.file.to_str().unwrap_or_default(), down.sql.as_str())))
-        .collect()
-}
-
-#[track_caller]
-fn assert_clean(set: &Set) {
-    assert_eq!(problems(&set.problems), [] as [String; 0]);
-    assert_eq!(problems(&compare(set, &[]).problems), [] as [String; 0]);
-}
-
-fn outside(set: &Set) -> Vec<bool> {
-    set.migrations
-        .iter()
-        .map(|migration| migration.no_transaction)
-        .collect()
-}
+use crate::support::{
+    aside, assert_clean, downs, folder, listed, outside, problems, row, set, set_as, versions,
+};
 
 #[test]
 fn plain() {
@@ -305,7 +280,13 @@ fn versioned() {
     assert_eq!(downs(&set)[3], Some(("U2__deep.sql", "DROP INDEX i;")));
     assert_eq!(set.repeatable.len(), 1);
     assert_eq!(set.repeatable[0].file.to_str(), Some("R__views.sql"));
-    assert_eq!(set.baseline[0].file.to_str(), Some("B2__base.sql"));
+    let mut settled = set.clone();
+    settled.settle(&[row(&set, "1")], true);
+    assert_eq!(listed(&settled), listed(&set));
+    assert_eq!(
+        aside(&settled),
+        ["B2__base.sql: baseline: its tool runs it on an empty database only"]
+    );
     assert_eq!(set.position("V1_10"), Some(2));
     assert_eq!(set.position("1.10.0"), Some(2));
 }

@@ -309,8 +309,12 @@ fn a_folder_of_another_tool_is_one_problem() {
 fn a_folder_that_fits_no_layout_is_one_problem() {
     for (ending, looks) in [
         (
-            "-first.sql",
-            "; they look like a number and a name with a dash between them",
+            " first.sql",
+            "; they look like a number and a name with a blank between them",
+        ),
+        (
+            "-first-up.sql",
+            "; they look like db-migrate's <time>-name-up.sql and -down.sql",
         ),
         (
             ".do.first.sql",
@@ -341,10 +345,10 @@ fn a_folder_that_fits_no_layout_is_one_problem() {
     let set = set_as(
         &[
             ("1_a.sql", "select 1"),
-            ("2-b.sql", ""),
-            ("3-c.sql", ""),
-            ("4-d.sql", ""),
-            ("5-e.sql", ""),
+            ("2 b.sql", ""),
+            ("3 c.sql", ""),
+            ("4 d.sql", ""),
+            ("5 e.sql", ""),
         ],
         None,
     )

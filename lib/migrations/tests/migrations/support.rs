@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use migrations::{Dialect, Error, Layout, LedgerRow, Problem, RowState, Set, discover};
+use migrations::{Dialect, Error, Layout, LedgerRow, Problem, RowState, Set, compare, discover};
 use tempfile::TempDir;
 
 /// A folder with these files: names with `/` make folders, a name that ends with `/` is one.
@@ -85,5 +85,40 @@ pub(crate) fn problems(problems: &[Problem]) -> Vec<String> {
             let (check, subject) = (problem.kind.check_id(), problem.subject());
             format!("{mark}{check} {subject}{line}: {}", problem.message)
         })
+        .collect()
+}
+
+/// `version name file` of each migration.
+pub(crate) fn listed(set: &Set) -> Vec<String> {
+    let each = set.migrations.iter();
+    each.map(|one| format!("{} {} {}", one.version, one.name, one.file.display()))
+        .collect()
+}
+
+/// The file and SQL that revert each migration.
+pub(crate) fn downs(set: &Set) -> Vec<Option<(&str, &str)>> {
+    let each = set.migrations.iter().map(|one| one.down.as_ref());
+    each.map(|down| down.map(|down| (down.file.to_str().unwrap_or_default(), down.sql.as_str())))
+        .collect()
+}
+
+#[track_caller]
+pub(crate) fn assert_clean(set: &Set) {
+    assert_eq!(problems(&set.problems), [] as [String; 0]);
+    assert_eq!(problems(&compare(set, &[]).problems), [] as [String; 0]);
+}
+
+pub(crate) fn outside(set: &Set) -> Vec<bool> {
+    set.migrations
+        .iter()
+        .map(|migration| migration.no_transaction)
+        .collect()
+}
+
+/// Files that are not run on a database, with the reason.
+pub(crate) fn aside(set: &Set) -> Vec<String> {
+    let named = set.set_aside.iter();
+    named
+        .map(|one| format!("{}: {}", one.file.display(), one.why))
         .collect()
 }
