@@ -66,6 +66,17 @@ fn deploy(args: &Args, run: &Run) -> Result<Report, Failure> {
     let resolved = args.target.load(run)?;
     let mut report = Report::default();
     settings::report(&resolved.warnings, &mut report);
+    if let Some(tool) = plan::tool(&resolved.settings)? {
+        report
+            .broken(
+                &plan::ONE_TOOL,
+                tool.name,
+                "[migrations] tool names it: it deploys here, and deploy-db does not",
+            )
+            .remedy(plan::as_a_step(tool.runs));
+        report.summary("refused; nothing was changed");
+        return Ok(report);
+    }
     let dialect = plan::dialect(&resolved.target);
     let options = options(args, &resolved, run)?;
     let stop = options.stop.clone();

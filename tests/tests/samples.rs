@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -56,7 +57,7 @@ fn every_pipeline_passes_its_check_and_says_when_to_use_it() {
         succeed(program("orchestrator", dir.path()).arg("check").arg(&path));
         succeed(program("orchestrator", dir.path()).arg("list").arg(&path));
     }
-    assert_eq!(seen, 4);
+    assert_eq!(seen, 5);
 }
 
 #[test]
@@ -117,6 +118,49 @@ fn production_is_deployed_by_its_job_and_by_nobody_else() {
             .count(),
         1
     );
+}
+
+#[test]
+fn production_is_deployed_by_another_tool_that_is_named() {
+    let dir = production();
+    let database = || rusqlite::Connection::open(dir.path().join("app.db")).unwrap();
+    database()
+        .execute_batch(
+            "DROP TABLE lockstep_migrations;
+             DELETE FROM lockstep_schema;
+             CREATE TABLE _prisma_migrations (id, checksum, migration_name);",
+        )
+        .unwrap();
+    // In the place of Node's program.
+    let bin = dir.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let npx = bin.join("npx");
+    std::fs::write(
+        &npx,
+        "#!/bin/sh\necho \"$@\" >> \"$(dirname \"$0\")/ran\"\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&npx, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let run = |code: i32| {
+        let mut command = orchestrator(dir.path(), &pipeline("tool.toml"));
+        let output = in_production(&mut command)
+            .env("PATH", format!("{}:{path}", bin.display()))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        std::fs::read_to_string(bin.join("ran")).unwrap_or_default()
+    };
+    assert_eq!(run(1), "", "nobody has named the tool");
+    let settings = dir.path().join("lockstep.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let text = text.replace("[migrations]\n", "[migrations]\ntool = \"prisma\"\n");
+    std::fs::write(&settings, text).unwrap();
+    assert_eq!(run(0), "prisma migrate deploy\n");
+    let output = in_production(&mut program("deploy-db", dir.path()))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
 /// What the CI server keeps for the job, and what it sets itself.

@@ -36,6 +36,21 @@ fn tables_without_a_mark_are_protected_and_not_adopted() {
 }
 
 #[test]
+fn what_another_tool_deploys_is_left_to_it() {
+    for place in Place::both() {
+        place.file("1_a.sql", "CREATE TABLE a (x int);");
+        place.toml("\n[migrations]\ntool = \"prisma\"\n");
+        refused(
+            &place,
+            &[
+                "[migrations] tool names it: it deploys here, and deploy-db does not",
+                "run `prisma migrate deploy` as a step of the pipeline",
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_protected_database_is_not_deployed_to_from_a_desk() {
     for place in Place::both() {
         place.file("1_a.sql", "CREATE TABLE a (x int);");

@@ -2,12 +2,13 @@
 
 pub mod adoption;
 mod checks;
+pub mod tool;
 
 use std::collections::BTreeMap;
 
 use contract::{Class, Classify, Report};
 use migrations::{Dialect, Layout, Migration, Problem, Set, Severity, State};
-use records::{LEDGER_DEFAULT, LedgerName, LedgerNameError, Setting, Survey};
+use records::{LEDGER_DEFAULT, LedgerName, LedgerNameError, NamedTool, Setting, Survey};
 use serde_json::{Value, json};
 use settings::{Settings, Target};
 
@@ -26,6 +27,12 @@ pub enum Error {
     /// `[migrations] ledger` is no name.
     #[error(transparent)]
     Ledger(#[from] LedgerNameError),
+    /// `[migrations] tool` names no tool that is known.
+    #[error("cannot use the tool {0:?} of [migrations]: nobody knows its ledger")]
+    UnknownTool(String),
+    /// What is asked for is the business of the tool that `[migrations] tool` names.
+    #[error("cannot plan a deployment: [migrations] tool names {}, which deploys here", .0.name)]
+    OtherTool(NamedTool),
     /// `[migrations] schema` is one of Lockstep's own.
     #[error("cannot run files in the schema {0}: it is Lockstep's own")]
     OwnSchema(String),
@@ -40,6 +47,18 @@ impl Classify for Error {
         match self {
             Error::Migrations(error) => error.remedy(),
             Error::Ledger(error) => error.remedy(),
+            Error::UnknownTool(written) => {
+                let known = NamedTool::names();
+                let near = settings::nearest::nearest(written, known.iter().copied());
+                Some(match near {
+                    Some(near) => format!("write tool = \"{}\"", near.to_lowercase()),
+                    None => format!("write one of {}", known.join(", ")),
+                })
+            }
+            Error::OtherTool(tool) => Some(format!(
+                "{}; or, where Lockstep is to deploy, take tool out of [migrations]",
+                as_a_step(tool.runs)
+            )),
             Error::OwnSchema(_) => {
                 Some("name another in schema of [migrations]: the files' tables go there".into())
             }
@@ -86,6 +105,26 @@ pub fn ledger_name(settings: &Settings) -> Result<LedgerName, Error> {
     }
 }
 
+/// The tool that the settings name, which deploys in Lockstep's place.
+///
+/// # Errors
+///
+/// When nobody knows it.
+pub fn tool(settings: &Settings) -> Result<Option<NamedTool>, Error> {
+    let Some(written) = settings.migrations.tool.as_deref() else {
+        return Ok(None);
+    };
+    let unknown = || Error::UnknownTool(written.to_owned());
+    NamedTool::of(written).map(Some).ok_or_else(unknown)
+}
+
+/// What to do where another tool deploys.
+pub fn as_a_step(runs: &str) -> String {
+    format!(
+        "run `{runs}` as a step of the pipeline, with changes = \"database\", in the place of deploy-db"
+    )
+}
+
 /// The dialect of a target.
 pub fn dialect(target: &Target) -> Dialect {
     match target {
@@ -115,6 +154,9 @@ pub fn set(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Set
 ///
 /// When the migrations folder can't be read, or can't be told how it is laid out.
 pub fn make(settings: &Settings, dialect: Dialect, survey: &Survey) -> Result<Plan, Error> {
+    if let Some(tool) = tool(settings)? {
+        return Err(Error::OtherTool(tool));
+    }
     let set = set(settings, dialect, survey)?;
     let state = migrations::compare(&set, survey.rows());
     let ledger_state = migrations::ledger_state(survey.rows());
@@ -219,8 +261,9 @@ impl Plan {
                         format!("{} keeps its ledger here", foreign.tool),
                     )
                     .remedy(format!(
-                        "run `{}` as a step of the pipeline instead of deploy-db, or drop that ledger and adopt the database with mark-migrations",
-                        foreign.runs
+                        "write tool = \"{}\" under [migrations], and {}; or drop that ledger and adopt the database with mark-migrations",
+                        foreign.words().join("\" or \""),
+                        as_a_step(foreign.runs)
                     ));
             } else {
                 report

@@ -1,9 +1,11 @@
 //! Ledgers of other migration tools, known by table name and columns.
 
 mod known;
+mod named;
 
 use crate::{Error, PostgresRecords, SqliteRecords, server, sqlite};
 use known::{BESIDE, KNOWN, Known};
+pub use named::NamedTool;
 
 const WHAT: &str = "whether another tool keeps a ledger";
 

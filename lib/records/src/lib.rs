@@ -18,7 +18,7 @@ mod tables;
 
 pub use accepted::Accepted;
 pub use attached::own_tables_state;
-pub use foreign::ForeignLedger;
+pub use foreign::{ForeignLedger, NamedTool};
 pub use format::{LEDGER_FORMAT, MARK_FORMAT, Outdated, Own};
 pub use ledger::RecordedSchema;
 pub use mark::{Mark, terms};

@@ -5,6 +5,7 @@
 mod adoption;
 mod files;
 mod ledger;
+mod other_tool;
 mod plan;
 mod readme;
 mod rules;
