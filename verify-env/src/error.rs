@@ -32,6 +32,12 @@ pub(crate) enum Error {
     /// No rules and no example.
     #[error("cannot check anything: no variable is described")]
     Nothing,
+    /// No rules and no example, and no file that could have some.
+    #[error(
+        "cannot check anything: no variable is described; there is no lockstep.toml in {} or above it",
+        .0.display()
+    )]
+    NoFile(PathBuf),
     /// None of the rules is for this environment.
     #[error("cannot check anything: no variable is described for the environment \"{0}\"")]
     NothingHere(String),
@@ -51,6 +57,9 @@ impl Classify for Error {
             }
             Error::Nothing => {
                 "describe variables in lockstep.toml ([env.NAME]), or give --example .env.example"
+            }
+            Error::NoFile(_) => {
+                "run it where lockstep.toml is, name that with --config, or give --example .env.example"
             }
             Error::NothingHere(_) => "describe one for it, or leave the step out there",
             Error::NoEnvironment { .. } => "set LOCKSTEP_ENV, or give --environment",

@@ -18,6 +18,7 @@ mod tests;
 mod value;
 
 use demand::{Demand, demands};
+use error::Error;
 use example::Example;
 use value::Fault;
 
@@ -106,7 +107,15 @@ fn main() -> ExitCode {
         let loaded = args.settings.load(run)?;
         let example = args.example.as_deref().map(Example::read).transpose()?;
         let environment = loaded.environment.as_deref();
-        let demands = demands(&loaded.settings, example.as_ref(), environment)?;
+        let demands =
+            demands(&loaded.settings, example.as_ref(), environment).map_err(|error| {
+                match (&error, std::env::current_dir()) {
+                    (Error::Nothing, Ok(folder)) if loaded.settings.path.is_none() => {
+                        Error::NoFile(folder)
+                    }
+                    _ => error,
+                }
+            })?;
         let mut report = check(&demands, &loaded.variables);
         settings::report(&loaded.warnings, &mut report);
         Ok(report)

@@ -269,6 +269,46 @@ fn nothing_to_check_is_no_success() {
 }
 
 #[test]
+fn a_file_above_counts_and_a_missing_one_is_said() {
+    let place = Place::new(&[("lockstep.toml", "[env.A]\n")]);
+    let below = place.dir.path().join("web/src");
+    std::fs::create_dir_all(&below).unwrap();
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_verify-env"));
+        Ran::of(command.env_clear().env("A", "a").current_dir(&below))
+    };
+    run()
+        .exits(0)
+        .says("PASS variable-set A")
+        .says("reading ../../lockstep.toml");
+    std::fs::remove_file(place.dir.path().join("lockstep.toml")).unwrap();
+    let ran = run();
+    ran.exits(2)
+        .says("no variable is described; there is no lockstep.toml in ")
+        .says("web/src or above it");
+}
+
+#[test]
+fn a_value_that_programs_read_differently_is_refused_and_not_taken_for_empty() {
+    for value in ["#FF0000", "#hunter2", "x#hunter2"] {
+        let place = Place::new(&[
+            ("lockstep.toml", "[env.A]\n"),
+            (".env", &format!("A={value}\n")),
+        ]);
+        let ran = place.run(&["--env-file", ".env"], &[]);
+        ran.exits(2)
+            .says("cannot use A in .env")
+            .says("single quotes");
+        assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("hunter2"));
+    }
+    let place = Place::new(&[("lockstep.toml", "[env.A]\n"), (".env", "A='#FF0000'\n")]);
+    place
+        .run(&["--env-file", ".env"], &[])
+        .exits(0)
+        .says("PASS variable-set A");
+}
+
+#[test]
 fn what_cannot_be_read_or_used_exits_2() {
     let place = Place::new(&[
         ("broken.toml", "[env.X]\nkind = \"secrt\"\n"),

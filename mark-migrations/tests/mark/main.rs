@@ -276,6 +276,19 @@ fn what_can_not_be_adopted_is_left_alone() {
 }
 
 #[test]
+fn the_ledger_of_another_tool_is_left_to_it() {
+    for place in Place::both_with_tables() {
+        let toml = format!("{TOML}\n[migrations]\ntool = \"alembic\"\n");
+        std::fs::write(place.dir.path().join("lockstep.toml"), toml).unwrap();
+        place
+            .run(&["--applied-through", "2"])
+            .is(2, "no")
+            .says("[migrations] tool names Alembic, which deploys here")
+            .says("run `alembic upgrade head`");
+    }
+}
+
+#[test]
 fn the_guards_are_asked() {
     for place in Place::both_with_tables() {
         place.mark("production", true);
