@@ -39,7 +39,7 @@ fn tables_without_a_mark_are_protected_and_not_adopted() {
 fn what_another_tool_deploys_is_left_to_it() {
     for place in Place::both() {
         place.file("1_a.sql", "CREATE TABLE a (x int);");
-        place.toml("\n[migrations]\ntool = \"prisma\"\n");
+        place.toml("tool = \"prisma\"\n");
         refused(
             &place,
             &[

@@ -57,11 +57,22 @@ pub fn discover(dir: &Path, asked: Option<Layout>, dialect: Dialect) -> Result<S
     }
     let mut collector = collect::Collector::new(layout, dialect, sources);
     let own = names::engine_of(dialect);
-    for (file, engine) in others {
-        collector.set_aside(&file, &format!("for {engine}: not run on {own}"));
+    for (file, engine) in &others {
+        collector.set_aside(file, &format!("for {engine}: not run on {own}"));
     }
     layouts::collect(layout, &entries, &mut collector);
-    Ok(collector.finish(dir))
+    let mut set = collector.finish(dir);
+    for (file, engine) in &others {
+        if let Some(version) = names::version(layout, file)
+            && !set.migrations.iter().any(|own| own.version == version)
+            && !set.unusable.contains(&version)
+        {
+            let message = format!("is for {engine}, and no file of its version is for {own}");
+            let problem = Problem::new(ProblemKind::NameForeign, message);
+            set.problems.push(problem.version(&version).file(file));
+        }
+    }
+    Ok(set)
 }
 
 /// The entries without those whose names say that they are for another engine, which are put aside.

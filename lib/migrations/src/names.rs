@@ -1,5 +1,7 @@
 //! File names as the layouts read them.
 
+use std::path::Path;
+
 use sql::Dialect;
 
 use crate::Layout;
@@ -89,6 +91,23 @@ pub(crate) fn engine_of(dialect: Dialect) -> &'static str {
         Dialect::Sqlite => "SQLite",
         Dialect::Postgres => "PostgreSQL",
     }
+}
+
+/// The canonical version of a migration's file, by its name alone.
+pub(crate) fn version(layout: Layout, file: &Path) -> Option<String> {
+    let digits = match read(file.file_name()?.to_str()?) {
+        Name::Flat { digits, .. } => digits,
+        Name::Direction {
+            digits, up: true, ..
+        } => digits,
+        Name::Versioned {
+            prefix: 'V',
+            version,
+            ..
+        } => version,
+        _ => return None,
+    };
+    layout.canonical_version(digits)
 }
 
 fn engine(word: &str) -> Option<&'static str> {

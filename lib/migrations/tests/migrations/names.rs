@@ -2,7 +2,7 @@
 
 use migrations::Layout;
 
-use crate::support::{aside, assert_clean, downs, listed, set, versions};
+use crate::support::{aside, assert_clean, downs, listed, problems, set, versions};
 
 #[test]
 fn a_name_after_a_dash_or_a_dot_is_read() {
@@ -94,4 +94,21 @@ fn a_file_for_another_engine_is_named_and_not_run() {
     ]);
     assert_eq!(versions(&versioned), ["1"]);
     assert_eq!(versioned.set_aside.len(), 2);
+    assert_eq!(versioned.problems.len(), 1, "V3 is for nobody here");
+}
+
+#[test]
+fn a_version_that_is_for_other_engines_alone_is_a_warning() {
+    let set = set(&[
+        ("0001_a.sql", "SELECT 1;"),
+        ("0002_b.mysql.sql", "SELECT 1;"),
+        ("0002_b.mysql.down.sql", "SELECT 1;"),
+        ("0003_c.sql", "SELECT 1;"),
+        ("0003_c.mysql.sql", "SELECT 1;"),
+    ]);
+    assert_eq!(versions(&set), ["1", "3"]);
+    assert_eq!(
+        problems(&set.problems),
+        ["?names-fit 0002_b.mysql.sql: is for MySQL, and no file of its version is for SQLite"]
+    );
 }
