@@ -62,7 +62,7 @@ pub fn compare(set: &Set, ledger: &[LedgerRow]) -> State {
         .collect();
     for index in &pending {
         problems.extend(latest.out_of_order(set, *index));
-        problems.extend(unmended(set, &set.migrations[*index]));
+        problems.extend(unmended(set, *index));
     }
     let problems = gathered(problems);
     let applied = recorded
@@ -150,11 +150,18 @@ fn gathered(problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// What is wrong with the text of a pending migration.
-fn unmended(set: &Set, migration: &Migration) -> Vec<Problem> {
+fn unmended(set: &Set, index: usize) -> Vec<Problem> {
+    let migration = &set.migrations[index];
     let mut problems = migration.until_applied.clone();
     if migration.reason(sql::NO_STATEMENT).is_none() && sql::is_empty(set.dialect, &migration.up) {
-        let message = "has no statement to apply";
-        problems.push(about(ProblemKind::NoStatement, message, migration));
+        let (kind, message) = match index + 1 == set.migrations.len() {
+            true => (ProblemKind::NoStatement, "has no statement to apply"),
+            false => (
+                ProblemKind::NoStatementKept,
+                "has no statement to apply, and newer migrations stand behind it",
+            ),
+        };
+        problems.push(about(kind, message, migration));
     }
     problems
 }

@@ -259,8 +259,10 @@ pub enum ProblemKind {
     OtherEngine,
     /// The layout's own settings file can't be understood or leaves open what it means.
     SettingUnclear,
-    /// Nothing to run: empty, or comments only.
+    /// Nothing to run in the newest migration: empty, or comments only. Most likely unfinished.
     NoStatement,
+    /// The same in an older one: most likely meant so.
+    NoStatementKept,
     /// A `-- lockstep:` line that can't be understood.
     DirectiveInvalid,
     /// A file that reverts and belongs to no migration, or a second one for the same.
@@ -289,7 +291,7 @@ impl ProblemKind {
             | Self::Placeholder
             | Self::OtherEngine
             | Self::SettingUnclear => checks::LAYOUT_KEPT,
-            Self::NoStatement => checks::STATEMENT_PRESENT,
+            Self::NoStatement | Self::NoStatementKept => checks::STATEMENT_PRESENT,
             Self::DirectiveInvalid => checks::DIRECTIVES_VALID,
             Self::DownUnpaired => checks::DOWN_PAIRED,
         }
@@ -327,6 +329,10 @@ impl ProblemKind {
             }
             Self::Unsupported | Self::Placeholder => "write the text itself into the file",
             Self::OtherEngine => "deploy to the engine that the migrations were written for",
+            Self::NoStatementKept => {
+                "write `-- lockstep: allow no-statement because …` in it where that is meant; it gets \
+                 its row in the ledger"
+            }
             Self::SettingUnclear => "say in the file what is meant, or delete it",
             _ => self.check().remedy,
         }
@@ -340,6 +346,7 @@ impl ProblemKind {
             | Self::NameForeign
             | Self::DownMissing
             | Self::Placeholder
+            | Self::NoStatementKept
             | Self::DownUnpaired => Severity::Warning,
             _ => Severity::Failure,
         }
