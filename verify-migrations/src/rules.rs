@@ -59,6 +59,14 @@ pub(crate) fn check(plan: &Plan, dialect: Dialect, before: &Before, report: &mut
                         .at(file, line)
                         .message = format!("{message}; allowed because {reason}");
                 }
+                None if violation.is_note => {
+                    report
+                        .warned(&ALL[at], &violation.subject, message)
+                        .at(file, line)
+                        .remedy(
+                            "write the zone that is meant: USING … AT TIME ZONE 'UTC' loses nothing",
+                        );
+                }
                 None => {
                     broken[at] = true;
                     let rule = ALL[at].id;

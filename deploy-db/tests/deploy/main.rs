@@ -14,6 +14,7 @@ mod heard;
 mod kill;
 mod library;
 mod network;
+mod own_transactions;
 mod place;
 mod postgres;
 mod postgres_files;

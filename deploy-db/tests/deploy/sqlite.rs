@@ -206,7 +206,7 @@ fn a_file_outside_a_transaction_may_have_its_own() {
         )
         .file(
             "2_b.sql",
-            "-- lockstep: no-transaction\nBEGIN;\nCREATE TABLE b (x);\n",
+            "-- lockstep: no-transaction\nBEGIN;\nCREATE TABLE b (x);\nDROP TABLE nowhere;\nCOMMIT;\n",
         );
     let ran = place.deploy();
     ran.is(6, "yes").says("left its own transaction open");

@@ -1,8 +1,8 @@
 //! What stands against a plan, as data.
 
 use contract::Check;
-use migrations::{CheckText, checks as text};
-use sql::{Hindered, Hindrance};
+use migrations::{CheckText, Migration, checks as text};
+use sql::{Hindered, Hindrance, Trouble};
 
 const fn check(text: CheckText) -> Check {
     Check {
@@ -73,26 +73,22 @@ pub(crate) fn of(id: &str) -> Option<&'static Check> {
 /// How a hindrance weighs.
 pub(crate) struct Verdict {
     pub(crate) fails: bool,
-    pub(crate) message: &'static str,
-    pub(crate) remedy: &'static str,
+    pub(crate) message: String,
+    pub(crate) remedy: String,
 }
 
 /// What a hindrance means for a file that runs in a transaction, or outside one.
 pub(crate) fn hindrance(hindered: &Hindered, no_transaction: bool) -> Option<Verdict> {
-    let fails = |message, remedy| {
+    let fails = |message: &str, remedy: &str| {
         Some(Verdict {
             fails: true,
-            message,
-            remedy,
+            message: message.to_owned(),
+            remedy: remedy.to_owned(),
         })
     };
     match hindered.hindrance {
-        // Its own transaction then; whether it ended that one too, the runner looks afterwards.
-        Hindrance::EndsTransaction if no_transaction => None,
-        Hindrance::EndsTransaction => fails(
-            "it would begin or end the transaction that holds the file and its ledger row",
-            "remove it: the runner puts the file in a transaction of its own",
-        ),
+        // What becomes of a file's own transactions, all of its statements together tell.
+        Hindrance::EndsTransaction => None,
         Hindrance::NeedsNoTransaction if no_transaction => None,
         Hindrance::NeedsNoTransaction => fails(
             "it can't run in a transaction",
@@ -101,8 +97,10 @@ pub(crate) fn hindrance(hindered: &Hindered, no_transaction: bool) -> Option<Ver
         Hindrance::NoEffectInTransaction if no_transaction => None,
         Hindrance::NoEffectInTransaction => Some(Verdict {
             fails: false,
-            message: "it has no effect in a transaction",
-            remedy: "leave it out: foreign keys are off while a migration runs, and checked afterwards",
+            message: "it has no effect in a transaction".to_owned(),
+            remedy:
+                "leave it out: foreign keys are off while a migration runs, and checked afterwards"
+                    .to_owned(),
         }),
         Hindrance::ReleasesLock => fails(
             "it would let go of the deployment lock",
@@ -131,5 +129,77 @@ pub(crate) fn hindrance(hindered: &Hindered, no_transaction: bool) -> Option<Ver
             "it would reach another database file, outside of every check",
             "let each database have its own migrations",
         ),
+    }
+}
+
+const RUNNERS: &str =
+    "it would begin or end the transaction that holds the file and its ledger row";
+const REMOVE: &str = "remove it: the runner puts the file in a transaction of its own";
+const OUTSIDE: &str = "begin the file with `-- lockstep: no-transaction`";
+
+/// How a statement weighs that does not go with the transaction that it would run in.
+pub(crate) fn transaction(trouble: &Trouble, migration: &Migration) -> Verdict {
+    let outside = migration.no_transaction;
+    let (message, remedy) = match trouble {
+        Trouble::NotLeftOut(why) => (
+            format!(
+                "it {why}; its BEGIN and COMMIT can't be left out then, and would begin or end the \
+                 transaction that holds the file and its ledger row"
+            ),
+            format!("{OUTSIDE}: its statements then run one by one, in its own transactions"),
+        ),
+        Trouble::LeftOpen => (
+            "no COMMIT ends the transaction that it begins".to_owned(),
+            match outside {
+                true => "write the COMMIT".to_owned(),
+                false => {
+                    "remove it: the runner puts the file in a transaction of its own".to_owned()
+                }
+            },
+        ),
+        Trouble::NothingToEnd if outside => (
+            "it ends what the file has not begun".to_owned(),
+            "remove it, or write what it belongs to".to_owned(),
+        ),
+        Trouble::NothingToEnd => (RUNNERS.to_owned(), REMOVE.to_owned()),
+        Trouble::BeginsWithin => (
+            "a transaction can't be begun within another".to_owned(),
+            "remove it, or end the one before it first".to_owned(),
+        ),
+        Trouble::InTransaction => (
+            "it can't run in a transaction, and it stands in one of the file's own or in code, \
+             which runs in one"
+                .to_owned(),
+            "move it out of there, before the BEGIN or behind the COMMIT".to_owned(),
+        ),
+        Trouble::OutsideTransaction => (
+            "it can't run where no transaction was begun".to_owned(),
+            "write BEGIN before it and COMMIT behind what belongs to it".to_owned(),
+        ),
+        Trouble::EnumValueUsed {
+            ty,
+            value,
+            added,
+            is_own,
+        } => {
+            let line = migration.up_line + added - 1;
+            let own_file = "add the value in a file of its own before this one";
+            (
+                format!(
+                    "it uses the value '{value}' of {ty}, which line {line} adds in the same \
+                     transaction: PostgreSQL refuses that until it is committed (55P04)"
+                ),
+                match (outside, is_own) {
+                    (false, false) => format!("{own_file}, or {OUTSIDE}"),
+                    (false, true) => own_file.to_owned(),
+                    (true, _) => format!("{own_file}, or behind a COMMIT of its own"),
+                },
+            )
+        }
+    };
+    Verdict {
+        fails: true,
+        message,
+        remedy,
     }
 }

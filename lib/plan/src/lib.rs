@@ -11,6 +11,7 @@ use migrations::{Dialect, Layout, Migration, Problem, Set, Severity, State};
 use records::{LEDGER_DEFAULT, LedgerName, LedgerNameError, NamedTool, Setting, Survey};
 use serde_json::{Value, json};
 use settings::{Settings, Target};
+use sql::LeftOut;
 
 pub use checks::{ADOPTED, CHECKS, FOLDER_FILLED, ONE_TOOL, RUNNABLE};
 
@@ -195,6 +196,21 @@ pub fn files(count: usize, one: &str) -> String {
     format!("{count} {one}{ending}")
 }
 
+/// What is said of a file that brings transactions of its own.
+fn left_out(migration: &Migration, statements: &[LeftOut]) -> String {
+    const NAMED_MAX: usize = 6;
+    let line = |statement: &LeftOut| (migration.up_line + statement.line - 1).to_string();
+    let lines: Vec<String> = statements.iter().map(line).collect();
+    let lines = match lines.as_slice() {
+        [first, .., last] if lines.len() > NAMED_MAX => format!("{first} to {last}"),
+        lines => lines.join(", "),
+    };
+    format!(
+        "its own BEGIN and COMMIT (lines {lines}) are left out: the runner's transaction holds the \
+         file and its ledger row"
+    )
+}
+
 fn named(setting: &Setting) -> (&str, &str) {
     (&setting.name, &setting.value)
 }
@@ -308,18 +324,27 @@ impl Plan {
         for migration in self.pending() {
             let script = sql::parse(dialect, &migration.up);
             let mut found = false;
+            let mut verdicts: Vec<(u32, String, checks::Verdict)> = Vec::new();
             for hindered in sql::hindrances(&script, &migration.up, self.ledger.as_str()) {
-                let Some(verdict) = checks::hindrance(&hindered, migration.no_transaction) else {
-                    continue;
-                };
-                let line = Some(migration.up_line + hindered.line - 1);
-                let subject = migration.file.display().to_string();
-                let message = format!("{}: {}", hindered.text, verdict.message);
+                if let Some(verdict) = checks::hindrance(&hindered, migration.no_transaction) {
+                    verdicts.push((hindered.line, hindered.text, verdict));
+                }
+            }
+            let own = sql::transactions(&script, &migration.up, migration.no_transaction);
+            for fault in own.faults {
+                let verdict = checks::transaction(&fault.trouble, migration);
+                verdicts.push((fault.line, fault.text, verdict));
+            }
+            verdicts.sort_by_key(|(line, ..)| *line);
+            let subject = migration.file.display().to_string();
+            for (line, text, verdict) in verdicts {
+                let line = Some(migration.up_line + line - 1);
+                let message = format!("{text}: {}", verdict.message);
                 let finding = if verdict.fails {
                     found = true;
-                    report.broken(&RUNNABLE, subject, message)
+                    report.broken(&RUNNABLE, &subject, message)
                 } else {
-                    report.warned(&RUNNABLE, subject, message)
+                    report.warned(&RUNNABLE, &subject, message)
                 };
                 finding
                     .remedy(verdict.remedy)
@@ -331,10 +356,14 @@ impl Plan {
                 report
                     .broken(
                         &RUNNABLE,
-                        migration.file.display().to_string(),
+                        &subject,
                         format!("the parser cannot read it: {}", error.message),
                     )
                     .at(self.path(migration), line);
+            }
+            if !found && !own.left_out.is_empty() {
+                report.held(&RUNNABLE, &subject).message = left_out(migration, &own.left_out);
+                continue;
             }
             clean += usize::from(!found);
         }

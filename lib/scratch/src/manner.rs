@@ -1,6 +1,8 @@
 //! How a migration is run in a scratch database, and why one can't be.
 
 use contract::{Check, Report};
+use std::borrow::Cow;
+
 use migrations::{Migration, Set};
 use sql::{Hindrance, Script};
 
@@ -22,8 +24,10 @@ pub struct Fault {
 }
 
 /// How a file is to be run.
-pub(crate) struct Manner {
+pub(crate) struct Manner<'a> {
     pub(crate) script: Script,
+    /// The text as it is sent.
+    pub(crate) text: Cow<'a, str>,
     /// Whether the runner puts it in a transaction. A file that came from another tool may bring
     /// its own.
     pub(crate) in_transaction: bool,
@@ -31,12 +35,18 @@ pub(crate) struct Manner {
 
 /// How a file is to be run, or why it can't be. What all databases of a server share is out of reach
 /// unless the server is `private`.
-pub(crate) fn manner(set: &Set, migration: &Migration, private: bool) -> Result<Manner, Fault> {
+pub(crate) fn manner<'a>(
+    set: &Set,
+    migration: &'a Migration,
+    private: bool,
+) -> Result<Manner<'a>, Fault> {
     let script = sql::parse(set.dialect, &migration.up);
-    let mut own_transaction = false;
+    let own = sql::transactions(&script, &migration.up, migration.no_transaction);
+    // As the tool did that has applied it, where the runner would refuse it.
+    let mut own_transaction = !own.faults.is_empty();
     for hindered in sql::hindrances(&script, &migration.up, records::LEDGER_DEFAULT) {
         match hindered.hindrance {
-            Hindrance::EndsTransaction => own_transaction = true,
+            Hindrance::EndsTransaction => own_transaction |= own.left_out.is_empty(),
             Hindrance::CopyFromStdin
             | Hindrance::CopyToStdout
             | Hindrance::ClientCommand
@@ -73,9 +83,14 @@ pub(crate) fn manner(set: &Set, migration: &Migration, private: bool) -> Result<
             )
         });
     }
+    let in_transaction = !migration.no_transaction && !own_transaction;
     Ok(Manner {
         script,
-        in_transaction: !migration.no_transaction && !own_transaction,
+        in_transaction,
+        text: match in_transaction {
+            true => sql::within_transaction(set.dialect, &migration.up),
+            false => Cow::Borrowed(&migration.up),
+        },
     })
 }
 

@@ -140,7 +140,7 @@ impl Session {
         let ran = if manner.in_transaction {
             let whole = client
                 .batch_execute("BEGIN")
-                .and_then(|()| client.batch_execute(&migration.up));
+                .and_then(|()| client.batch_execute(&manner.text));
             whole
                 .and_then(|()| client.batch_execute("COMMIT"))
                 .map_err(|error| (0, error))

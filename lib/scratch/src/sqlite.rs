@@ -125,7 +125,7 @@ fn apply(connection: &Connection, set: &Set, migration: &Migration) -> Result<()
     if manner.in_transaction {
         connection.execute_batch("BEGIN").map_err(failed)?;
     }
-    let mut batch = rusqlite::Batch::new(connection, &migration.up);
+    let mut batch = rusqlite::Batch::new(connection, &manner.text);
     let mut done = 0;
     loop {
         let ran = match batch.next() {

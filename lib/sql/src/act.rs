@@ -13,6 +13,8 @@ pub(crate) struct Act {
     pub(crate) line: u32,
     /// False inside a block of code, which may not come to it.
     pub(crate) certain: bool,
+    /// The engine does nothing and goes on where there is nothing of that name: IF EXISTS.
+    pub(crate) if_exists: bool,
     pub(crate) what: What,
 }
 
@@ -42,8 +44,7 @@ pub(crate) enum What {
         table: Name,
         column: String,
         to: Type,
-        /// No USING, or one that only casts the column itself.
-        plain: bool,
+        using: Using,
     },
     Truncate {
         table: Name,
@@ -77,15 +78,39 @@ pub(crate) enum What {
     Attach(Name),
     /// The same for all tables of a schema, or for those to come.
     AttachSchema(String),
-    /// Keeps code for whoever calls it. Nothing of it runs now.
+    /// Keeps code for whoever calls it, in place of code under the same name for the same arguments.
+    /// Nothing of it runs now.
     CreateRoutine {
         name: Name,
+        /// The types of what it is called with; None if they can't be told.
+        args: Option<Vec<String>>,
+        is_function: bool,
         body: Vec<Act>,
+    },
+    DropRoutine {
+        name: Name,
+        /// None where the one function of that name is meant.
+        args: Option<Vec<String>>,
+    },
+    RenameRoutine {
+        from: Name,
+        to: String,
     },
     /// Keeps code for whoever writes to the table.
     CreateTrigger {
+        name: TriggerName,
         table: Name,
         body: Vec<Act>,
+    },
+    DropTrigger {
+        name: TriggerName,
+        /// None on SQLite, where its name is enough.
+        table: Option<Name>,
+    },
+    RenameTrigger {
+        table: Name,
+        from: TriggerName,
+        to: TriggerName,
     },
     /// Of a function or procedure.
     Call(Name),
@@ -97,11 +122,31 @@ pub(crate) enum What {
     DropDatabase(String),
     DropOwned(String),
     DropExtension(String),
+    CreateExtension(String),
     /// A type or the like, together with the columns that use it.
     DropCascade {
         what: &'static str,
-        name: String,
+        name: Name,
     },
+    CreateType {
+        name: Name,
+        is_enum: bool,
+    },
+    RenameType {
+        from: Name,
+        to: Name,
+    },
+    /// PostgreSQL: `ALTER TYPE … ADD VALUE`.
+    AddEnumValue {
+        ty: Name,
+        value: String,
+    },
+    /// Makes something that ends with its transaction: `SET LOCAL`, `ON COMMIT DROP`.
+    Bounded,
+    /// Tables come, or get other names, and nobody can tell which.
+    Unlisted,
+    /// Rows of other databases come into reach.
+    Foreign,
     /// Code whose statements can't be read.
     Unread {
         subject: String,
@@ -124,6 +169,18 @@ pub(crate) enum What {
     /// What was done before may be undone.
     ForgetAll,
     Hindered(Hindrance),
+}
+
+/// What makes the new values of a column whose type changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Using {
+    /// The cast of the column itself.
+    Cast,
+    /// The same by way of its text: `c::text::t`.
+    Text,
+    /// `c AT TIME ZONE '…'`.
+    Zone(String),
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,6 +237,13 @@ pub(crate) enum Value {
     },
     /// Something made of these columns of the source.
     Made(BTreeSet<String>),
+}
+
+/// The name of what runs with a write to a table. Triggers and rules don't share names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TriggerName {
+    Trigger(String),
+    Rule(String),
 }
 
 /// A table's name as its engine compares it.
@@ -282,6 +346,17 @@ impl What {
             | What::Unread { .. }
             | What::WritableSchema(_)
             | What::CreateRoutine { .. }
+            | What::DropRoutine { .. }
+            | What::RenameRoutine { .. }
+            | What::DropTrigger { .. }
+            | What::RenameTrigger { .. }
+            | What::CreateExtension(_)
+            | What::CreateType { .. }
+            | What::RenameType { .. }
+            | What::AddEnumValue { .. }
+            | What::Bounded
+            | What::Unlisted
+            | What::Foreign
             | What::Call(_)
             | What::SetPath(_)
             | What::RenameSchema { .. }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::Dialect;
 use crate::lex::{Class, lex};
 
-/// What is there before the pending files run. The caller reads it; the default is an empty database,
-/// on PostgreSQL with the schema `public` in the path.
+/// What is there before the pending files run. The caller reads it; the default is a database of which
+/// nothing is known, on PostgreSQL with the schema `public` in the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Before {
     /// PostgreSQL: where names without a schema are looked for when a file begins, whether or not
@@ -14,8 +14,25 @@ pub struct Before {
     pub search_path: Vec<String>,
     /// PostgreSQL: the schemas that there are.
     pub schemas: BTreeSet<String>,
-    /// Every table, and on PostgreSQL every composite type.
+    /// Tables and views, and on PostgreSQL composite types. Lockstep's own are left out.
     pub tables: Vec<Table>,
+    /// PostgreSQL: types that somebody made, but for those of tables.
+    pub types: Vec<UserType>,
+    /// PostgreSQL: the extensions that are installed.
+    pub extensions: BTreeSet<String>,
+    /// Whether these are all that there are: what is not among them is not there.
+    pub is_complete: bool,
+}
+
+/// A type of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserType {
+    /// Its schema.
+    pub schema: String,
+    /// As the server keeps it.
+    pub name: String,
+    /// Whether it is an enum.
+    pub is_enum: bool,
 }
 
 /// A table of the database.
@@ -26,8 +43,9 @@ pub struct Table {
     /// As the engine keeps it.
     pub name: String,
     /// Those that hold values of their own, in order: the name, and the type as the engine prints it
-    /// (`format_type` on PostgreSQL) or as it was declared.
-    pub columns: Vec<(String, String)>,
+    /// (`format_type` on PostgreSQL) or as it was declared. None where nobody reads them, as of a
+    /// virtual table.
+    pub columns: Option<Vec<(String, String)>>,
 }
 
 impl Default for Before {
@@ -36,6 +54,9 @@ impl Default for Before {
             search_path: vec!["public".to_owned()],
             schemas: BTreeSet::from(["public".to_owned()]),
             tables: Vec::new(),
+            types: Vec::new(),
+            extensions: BTreeSet::new(),
+            is_complete: false,
         }
     }
 }

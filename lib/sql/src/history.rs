@@ -3,9 +3,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::act::{Act, Column, CreateTable, Name, Type, What};
 use crate::{Before, Dialect};
 
+mod absent;
 mod names;
+mod types;
 
+use absent::Known;
 use names::Names;
+use types::Types;
 
 /// What the pending files have done so far, as far as it tells what a table holds: a table that they
 /// created holds no data that was there before, unless some was copied into it and is gone elsewhere.
@@ -19,6 +23,8 @@ pub(crate) struct History {
     copies: HashMap<Name, BTreeSet<Name>>,
     /// Schemas that the pending files made.
     schemas: BTreeSet<String>,
+    types: Types,
+    known: Known,
 }
 
 #[derive(Default)]
@@ -45,6 +51,8 @@ impl History {
             tables: tables.collect(),
             copies: HashMap::new(),
             schemas: BTreeSet::new(),
+            types: Types::new(before),
+            known: Known::new(before),
         }
     }
 
@@ -84,6 +92,11 @@ impl History {
 
     pub(crate) fn column_type(&self, table: &Name, column: &str) -> Option<&Type> {
         self.tables.get(&self.meant(table))?.types.get(column)
+    }
+
+    /// Whether the type surely is an enum.
+    pub(crate) fn is_enum(&self, ty: &Type) -> bool {
+        self.types.is_enum(ty)
     }
 
     /// The columns of a table from before the pending files, in order, as far as they are known.
@@ -126,6 +139,7 @@ impl History {
                 }
             }
             What::RenameColumn { table, from, to } => {
+                self.known.rename_column(to);
                 self.doubt_namesakes(table);
                 if let Some(known) = self.known(table) {
                     if certain {
@@ -143,6 +157,9 @@ impl History {
                     self.lose(table);
                 }
                 let meant = self.meant(table);
+                if self.is_absent(&meant) {
+                    return;
+                }
                 let known = self.tables.entry(meant).or_default();
                 if certain {
                     known.types.insert(column.clone(), to.clone());
@@ -188,8 +205,12 @@ impl History {
                 self.tables
                     .retain(|name, _| name.schema.as_ref() != Some(schema));
                 self.names.drop_schema(schema, certain);
+                if !certain {
+                    self.known.forget();
+                }
             }
             What::SetPath(Some(path)) if certain => {
+                self.forget_unplaced();
                 self.tables.retain(|name, _| name.schema.is_some());
                 self.names.set_path(path);
                 if self.names.is_unclear() {
@@ -197,6 +218,7 @@ impl History {
                 }
             }
             What::SetPath(_) | What::ForgetPath => {
+                self.known.forget();
                 self.names.forget_path();
                 // What is made from here on may be made in them.
                 self.schemas.clear();
@@ -209,19 +231,37 @@ impl History {
                     search_path: Vec::new(),
                     ..Before::default()
                 };
+                let known = self.known.forgotten();
                 *self = History::new(self.names.dialect(), &nothing);
+                self.known = known;
             }
+            What::CreateExtension(extension) => {
+                self.known.add_extension(extension);
+                self.types.forget();
+            }
+            What::CreateType { name, is_enum } => self.types.add(name, *is_enum),
+            What::RenameType { from, to } => self.types.rename(from, to, certain),
+            What::Unlisted | What::Unread { .. } => {
+                self.known.forget();
+                self.types.forget();
+            }
+            What::Foreign => self.known.reach_further(),
             What::Touch(_)
             | What::Attach(_)
             | What::AttachSchema(_)
             | What::CreateRoutine { .. }
+            | What::DropRoutine { .. }
+            | What::RenameRoutine { .. }
             | What::CreateTrigger { .. }
+            | What::DropTrigger { .. }
+            | What::RenameTrigger { .. }
             | What::Call(_)
             | What::DropDatabase(_)
             | What::DropOwned(_)
             | What::DropExtension(_)
             | What::DropCascade { .. }
-            | What::Unread { .. }
+            | What::AddEnumValue { .. }
+            | What::Bounded
             | What::WritableSchema(_)
             | What::CatalogWrite(_)
             | What::Hindered(_) => (),
@@ -247,7 +287,8 @@ impl History {
             return;
         }
         let name = self.names.made(&create.table);
-        let new = certain && !create.if_not_exists;
+        // What was not there is new, whether or not a block comes to it.
+        let new = certain && !create.if_not_exists || self.is_absent(&name);
         let columns = create.columns.as_ref();
         let names: Option<Vec<String>> =
             columns.map(|columns| columns.iter().map(|column| column.name.clone()).collect());
@@ -280,6 +321,9 @@ impl History {
             self.names.remove_temporary(&table);
             return;
         }
+        if self.is_absent(&table) {
+            return;
+        }
         self.lose(&table);
         if certain {
             self.take(&table);
@@ -290,6 +334,9 @@ impl History {
 
     fn add(&mut self, table: &Name, column: &Column, new: bool) {
         let table = self.meant(table);
+        if self.is_absent(&table) {
+            return;
+        }
         let known = self.tables.entry(table).or_default();
         if let Some(columns) = &mut known.columns
             && !columns.contains(&column.name)
@@ -321,6 +368,9 @@ impl History {
             if certain {
                 self.names.add_temporary(&to);
             }
+            return;
+        }
+        if self.is_absent(&from) {
             return;
         }
         if !certain {
@@ -437,12 +487,16 @@ impl Table {
             schema: table.schema.clone(),
             name: folded(&table.name),
         };
-        let columns = table.columns.iter();
-        let columns = columns.map(|(name, ty)| (folded(name), Type::printed(dialect, ty)));
-        let columns: Vec<(String, Type)> = columns.collect();
+        let columns = table.columns.as_ref().map(|columns| {
+            let columns = columns.iter();
+            let columns = columns.map(|(name, ty)| (folded(name), Type::printed(dialect, ty)));
+            columns.collect::<Vec<(String, Type)>>()
+        });
+        let names =
+            |columns: &Vec<(String, Type)>| columns.iter().map(|(name, _)| name.clone()).collect();
         let known = Table {
-            columns: Some(columns.iter().map(|(name, _)| name.clone()).collect()),
-            types: columns.into_iter().collect(),
+            columns: columns.as_ref().map(names),
+            types: columns.into_iter().flatten().collect(),
             ..Table::default()
         };
         (name, known)

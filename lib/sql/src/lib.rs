@@ -26,10 +26,11 @@ mod server_settings;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod truth;
 mod unfold;
 
-pub use before::{Before, Table, search_path};
+pub use before::{Before, Table, UserType, search_path};
 pub use comments::{Comment, comments};
 pub use digest::{TokenDigest, is_empty, token_digest};
 pub use directives::{Allowance, Directives, Problem, directives};
@@ -40,6 +41,9 @@ pub use rebuild::Cause;
 pub use rules::{Pending, RULES, Rule, Violation, allowable, violations};
 pub use script::{Kind, Script, Statement, SyntaxError, parse};
 pub use server_settings::{PINNED, RECORDED, Treatment, treatment};
+pub use transactions::{
+    LeftOut, TransactionFault, Transactions, Trouble, transactions, within_transaction,
+};
 
 /// What a file allows itself so that it may sort before one that is already applied. No rule on SQL:
 /// the ledger comparison asks for it.

@@ -40,7 +40,7 @@ impl<'a> OwnTables<'a> {
             What::Attach(table) => self.is_one(table),
             What::RenameSchema { from, to } => self.is_schema(from) || self.is_schema(to),
             What::CreateRoutine { body, .. } => within(body),
-            What::CreateTrigger { table, body } => self.is_one(table) || within(body),
+            What::CreateTrigger { table, body, .. } => self.is_one(table) || within(body),
             what => what.tables().into_iter().any(|table| self.is_one(table)),
         }
     }

@@ -59,6 +59,7 @@ pub(crate) fn read(source: &Source) -> Script {
             range,
             kind: kind(&node),
             acts: reader.acts,
+            control: hinder::control(&node),
         });
     }
     script
@@ -111,10 +112,12 @@ impl Reader {
                 whats.extend(routine::called(&node).map(What::Call));
                 whats
             });
+            let if_exists = says_if_exists(&node);
             for what in whats {
                 self.acts.push(Act {
                     line,
                     certain: scope.certain,
+                    if_exists,
                     what,
                 });
             }
@@ -131,6 +134,7 @@ impl Reader {
         self.acts.push(Act {
             line,
             certain: false,
+            if_exists: false,
             what,
         });
     }
@@ -138,6 +142,15 @@ impl Reader {
     fn error(&mut self, line: u32, message: String) {
         self.errors.push(SyntaxError { line, message });
     }
+}
+
+/// Whether a statement, or an action of ALTER TABLE, or the statement that this is one of, says IF EXISTS.
+fn says_if_exists(node: &SyntaxNode) -> bool {
+    let says = |node: &SyntaxNode| tree::has(node, SyntaxKind::IF_EXISTS);
+    let altered = node
+        .parent()
+        .filter(|parent| parent.kind() == SyntaxKind::ALTER_TABLE);
+    says(node) || altered.is_some_and(|parent| says(&parent))
 }
 
 /// Whether a node says only how a statement would be carried out.

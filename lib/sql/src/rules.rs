@@ -3,9 +3,10 @@
 //! A rule is a function from one act, and what is known when its turn comes, to what would be lost.
 //! It never sees SQL.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use crate::act::{Act, What};
+use crate::act::{Act, Name, What};
 use crate::directives::{self, Allowance};
 use crate::history::History;
 use crate::rebuild::{Cause, Rebuild, rebuilds};
@@ -29,6 +30,8 @@ pub struct Rule {
     pub holds: &'static str,
     /// What to do about a violation, besides allowing it.
     pub remedy: &'static str,
+    /// Whether it is about more than the rows of this database, so that it counts on an empty one too.
+    reaches_further: bool,
     find: fn(&Moment) -> Option<Loss>,
 }
 
@@ -57,6 +60,7 @@ pub static RULES: &[Rule] = &[
         dialects: BOTH,
         holds: "no table that may hold rows is dropped",
         remedy: "rename the table and drop it in a later release",
+        reaches_further: false,
         find: table::dropped,
     },
     Rule {
@@ -64,6 +68,7 @@ pub static RULES: &[Rule] = &[
         dialects: BOTH,
         holds: "no column that may hold values is dropped",
         remedy: "stop using the column and drop it in a later release",
+        reaches_further: false,
         find: column::dropped,
     },
     Rule {
@@ -71,6 +76,7 @@ pub static RULES: &[Rule] = &[
         dialects: BOTH,
         holds: "a changed column type holds every value of the old one",
         remedy: "add a column of the new type, fill it, and drop the old one in a later release",
+        reaches_further: false,
         find: ty::narrowed,
     },
     Rule {
@@ -78,6 +84,7 @@ pub static RULES: &[Rule] = &[
         dialects: POSTGRES,
         holds: "no table that may hold rows is truncated",
         remedy: "delete the rows that are meant, with a WHERE",
+        reaches_further: false,
         find: rows::truncated,
     },
     Rule {
@@ -85,6 +92,7 @@ pub static RULES: &[Rule] = &[
         dialects: BOTH,
         holds: "every DELETE says which rows",
         remedy: "add a WHERE that says which rows are meant",
+        reaches_further: false,
         find: rows::deleted,
     },
     Rule {
@@ -92,6 +100,7 @@ pub static RULES: &[Rule] = &[
         dialects: BOTH,
         holds: "every UPDATE of values that were there before says which rows",
         remedy: "add a WHERE that says which rows are meant",
+        reaches_further: false,
         find: rows::updated,
     },
     Rule {
@@ -99,6 +108,7 @@ pub static RULES: &[Rule] = &[
         dialects: SQLITE,
         holds: "no row that may have been there before is replaced",
         remedy: "write ON CONFLICT … DO UPDATE with the columns that are meant",
+        reaches_further: false,
         find: rows::replaced,
     },
     Rule {
@@ -106,6 +116,7 @@ pub static RULES: &[Rule] = &[
         dialects: POSTGRES,
         holds: "no schema is dropped",
         remedy: "drop what is in it by name",
+        reaches_further: false,
         find: schema::dropped,
     },
     Rule {
@@ -113,6 +124,7 @@ pub static RULES: &[Rule] = &[
         dialects: POSTGRES,
         holds: "no database is dropped",
         remedy: "drop a database by hand, not in a migration",
+        reaches_further: true,
         find: schema::database_dropped,
     },
     Rule {
@@ -120,6 +132,7 @@ pub static RULES: &[Rule] = &[
         dialects: POSTGRES,
         holds: "nothing is dropped because of who owns it",
         remedy: "drop what is meant by name",
+        reaches_further: true,
         find: schema::owned_dropped,
     },
     Rule {
@@ -127,6 +140,7 @@ pub static RULES: &[Rule] = &[
         dialects: POSTGRES,
         holds: "no extension is dropped, with the tables and types that belong to it",
         remedy: "move what depends on the extension away first",
+        reaches_further: false,
         find: schema::extension_dropped,
     },
     Rule {
@@ -134,6 +148,7 @@ pub static RULES: &[Rule] = &[
         dialects: POSTGRES,
         holds: "no type is dropped together with the columns that use it",
         remedy: "leave CASCADE out, and drop those columns by name",
+        reaches_further: false,
         find: schema::cascaded,
     },
     Rule {
@@ -141,6 +156,7 @@ pub static RULES: &[Rule] = &[
         dialects: POSTGRES,
         holds: "every statement that runs can be read",
         remedy: "write the statements out",
+        reaches_further: false,
         find: code::unread,
     },
     Rule {
@@ -148,6 +164,7 @@ pub static RULES: &[Rule] = &[
         dialects: SQLITE,
         holds: "the schema table is not written by hand",
         remedy: "rebuild the table: create the new one, copy, drop the old one, rename",
+        reaches_further: true,
         find: code::writable_schema,
     },
     Rule {
@@ -155,6 +172,7 @@ pub static RULES: &[Rule] = &[
         dialects: POSTGRES,
         holds: "the system catalogs are not written by hand",
         remedy: "write the ALTER, CREATE or DROP that is meant",
+        reaches_further: true,
         find: code::catalog_written,
     },
 ];
@@ -179,6 +197,8 @@ pub struct Violation {
     pub subject: String,
     /// What happens to it, as a clause.
     pub message: String,
+    /// Nothing is lost, and what happens is worth a look all the same.
+    pub is_note: bool,
     /// If a table is dropped in what looks like a rebuild of SQLite's: why it is none.
     pub no_rebuild: Option<Cause>,
     /// The file's own reason, if it allows the rule to be broken.
@@ -209,15 +229,26 @@ pub fn violations(dialect: Dialect, before: &Before, pending: &[Pending]) -> Vec
 /// What a rule sees: an act, and what is known when its turn comes.
 struct Moment<'a> {
     what: &'a What,
+    /// Whether the file goes on where there is nothing of the name: it asks for it, or its code may.
+    may_find_nothing: bool,
     history: &'a History,
     /// If the act drops a table whose rows were carried over.
     rebuild: Option<&'a Rebuild<'a>>,
+}
+
+impl Moment<'_> {
+    /// Whether the act is spared because there is no such table.
+    fn finds_no_table(&self, table: &Name) -> bool {
+        self.may_find_nothing && self.history.is_absent_table(table)
+    }
 }
 
 /// What would be lost.
 struct Loss {
     subject: String,
     message: String,
+    /// See [`Violation::is_note`].
+    is_note: bool,
 }
 
 fn of_file(
@@ -240,19 +271,34 @@ fn of_file(
     };
     history.begin_file();
     let mut found = Vec::new();
+    let mut places = HashSet::new();
     for (at, step) in steps.iter().enumerate() {
         let act = step.act.as_ref();
         let rebuild = rebuilds.get(&at).map(Result::as_ref);
         let moment = Moment {
             what: &act.what,
+            may_find_nothing: act.if_exists || !act.certain,
             history,
             rebuild: rebuild.and_then(Result::ok),
         };
-        let rules = RULES.iter().filter(|rule| rule.dialects.contains(&dialect));
+        let is_spared =
+            history.is_empty() && (moment.may_find_nothing || !history.lacks(&act.what));
+        let rules = RULES.iter().filter(|rule| {
+            rule.dialects.contains(&dialect) && (rule.reaches_further || !is_spared)
+        });
         let mut loses = false;
         for rule in rules {
             if let Some(loss) = (rule.find)(&moment) {
-                loses = true;
+                loses |= !loss.is_note;
+                // Code is one place, from however many lines it is set off; so is a line that does
+                // the same to the same again.
+                let place = match &step.by {
+                    Some(by) => (Some(by), 0),
+                    None => (None, act.line),
+                };
+                if !places.insert((rule.id, loss.subject.clone(), place)) {
+                    continue;
+                }
                 found.push(Violation {
                     rule,
                     line: act.line,
@@ -261,6 +307,7 @@ fn of_file(
                         Some(by) => format!("{}, by {by}", loss.message),
                         None => loss.message,
                     },
+                    is_note: loss.is_note,
                     no_rebuild: rebuild.and_then(Result::err).cloned(),
                     allowed: directives::reason(file.allows, rule.id).map(str::to_owned),
                 });

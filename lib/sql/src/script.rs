@@ -5,6 +5,7 @@ use crate::columns;
 use crate::depth::{Depth, TOKENS_MAX, depth};
 use crate::lex::{Class, Lexed, lex};
 use crate::lines::Lines;
+use crate::transactions::Control;
 use crate::{Dialect, postgres, sqlite};
 
 /// A file, read: its statements in order, and whatever could not be read.
@@ -31,6 +32,8 @@ pub struct Statement {
     /// What sort of statement it is.
     pub kind: Kind,
     pub(crate) acts: Vec<Act>,
+    /// What it does to the transaction around it, if that is what it is for.
+    pub(crate) control: Option<Control>,
 }
 
 /// What sort of statement it is, by its leading words.

@@ -1,16 +1,18 @@
 //! SQLite's statements, by a port of SQLite's own parser.
 
 use sqlite3_parser::ast::{
-    AlterTableBody, Cmd, ColumnConstraint, ColumnDefinition, CreateTableBody, Expr, InsertBody,
-    Limit, PragmaBody, QualifiedName, ResolveType, Select, Set, Stmt, TableConstraint, TriggerCmd,
+    self, AlterTableBody, Cmd, ColumnConstraint, ColumnDefinition, CreateTableBody, Expr,
+    InsertBody, Limit, PragmaBody, QualifiedName, ResolveType, Select, Set, Stmt, TableConstraint,
+    TriggerCmd,
 };
 use sqlite3_parser::lexer::sql::{Error, Parser};
 use sqlite3_parser::{Bump, FallibleIterator as _};
 
 use crate::Hindrance;
-use crate::act::{Act, Column, CreateTable, What};
+use crate::act::{Act, Column, CreateTable, TriggerName, What};
 use crate::lex::{Class, Lexeme};
 use crate::script::{Kind, Script, Source, Statement, SyntaxError, excerpt};
+use crate::transactions::Control;
 
 mod copy;
 mod expr;
@@ -18,7 +20,7 @@ mod name;
 mod pragma;
 mod select;
 
-use expr::always_true;
+use expr::{always_true, no_records};
 use name::{column, table};
 
 pub(crate) fn read(source: &Source) -> Script {
@@ -50,9 +52,18 @@ pub(crate) fn read(source: &Source) -> Script {
                     .rev()
                     .find(|token| token.class != Class::Semicolon);
                 let (kind, acts) = acts(&command);
+                let control = control(&command);
+                let if_exists = matches!(
+                    &command,
+                    Cmd::Stmt(Stmt::DropTable {
+                        if_exists: true,
+                        ..
+                    })
+                );
                 let certain = |what| Act {
                     line,
                     certain: true,
+                    if_exists,
                     what,
                 };
                 script.statements.push(Statement {
@@ -60,6 +71,7 @@ pub(crate) fn read(source: &Source) -> Script {
                     line,
                     kind,
                     acts: acts.into_iter().map(certain).collect(),
+                    control,
                 });
                 next += body.len();
             }
@@ -130,6 +142,28 @@ fn acts(command: &Cmd) -> (Kind, Vec<What>) {
     }
 }
 
+fn control(command: &Cmd) -> Option<Control> {
+    let Cmd::Stmt(statement) = command else {
+        return None;
+    };
+    Some(match statement {
+        // Which locks it takes at once: the runner has taken them.
+        Stmt::Begin(..) => Control::Begin { plain: true },
+        Stmt::Commit(_) => Control::Commit { chain: false },
+        Stmt::Rollback {
+            savepoint_name: None,
+            ..
+        } => Control::Rollback { chain: false },
+        Stmt::Rollback {
+            savepoint_name: Some(name),
+            ..
+        } => Control::RollbackTo(column(name)),
+        Stmt::Savepoint(name) => Control::Savepoint(column(name)),
+        Stmt::Release(name) => Control::Release(column(name)),
+        _ => return None,
+    })
+}
+
 /// A statement that writes the table of schemas itself.
 fn schema_write(what: &What) -> Option<What> {
     let (What::Insert { table, .. } | What::Update { table, .. } | What::Delete { table, .. }) =
@@ -191,23 +225,27 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
             if_not_exists,
             tbl_name,
             ..
-        } => vec![What::CreateTable(CreateTable {
-            table: table(tbl_name),
-            temporary: false,
-            if_not_exists: *if_not_exists,
-            columns: None,
-            // An external content table shows rows that are kept elsewhere.
-            dependent: true,
-            from: Vec::new(),
-            loses_rows: false,
-        })],
+        } => vec![What::CreateTable(not_a_table(tbl_name, *if_not_exists))],
         // An index belongs to the schema of its table.
         Stmt::CreateIndex {
             idx_name, tbl_name, ..
         } => vec![What::Touch(table(idx_name).sibling(column(tbl_name)))],
         Stmt::CreateTrigger {
-            tbl_name, commands, ..
-        } => vec![trigger(tbl_name, commands)],
+            trigger_name,
+            tbl_name,
+            commands,
+            ..
+        } => vec![trigger(trigger_name, tbl_name, commands)],
+        Stmt::DropTrigger { trigger_name, .. } => vec![What::DropTrigger {
+            name: TriggerName::Trigger(column(&trigger_name.name)),
+            table: None,
+        }],
+        // Nothing is written to it but by its triggers, which may write anywhere.
+        Stmt::CreateView {
+            view_name,
+            temporary: false,
+            ..
+        } => vec![What::CreateTable(not_a_table(view_name, false))],
         Stmt::DropTable { tbl_name, .. } => vec![What::DropTable(table(tbl_name))],
         Stmt::Delete {
             tbl_name,
@@ -273,7 +311,6 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
         Stmt::Analyze(_)
         | Stmt::CreateView { .. }
         | Stmt::DropIndex { .. }
-        | Stmt::DropTrigger { .. }
         | Stmt::DropView { .. }
         | Stmt::Reindex { .. }
         | Stmt::Release(_)
@@ -282,8 +319,23 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
     }
 }
 
+/// What has the name of a table and shows rows that are kept elsewhere: a view, or a virtual table with
+/// external content.
+fn not_a_table(name: &QualifiedName, if_not_exists: bool) -> CreateTable {
+    CreateTable {
+        table: table(name),
+        temporary: false,
+        if_not_exists,
+        columns: None,
+        dependent: true,
+        from: Vec::new(),
+        loses_rows: false,
+    }
+}
+
 fn every_row(condition: Option<&Expr>, limit: Option<&Limit>) -> bool {
-    condition.is_none_or(always_true) && !limit.is_some_and(expr::limits)
+    condition.is_none_or(|condition| always_true(condition, &no_records))
+        && !limit.is_some_and(expr::limits)
 }
 
 /// A statement, and before it that it deletes the rows that stand in its way if it does.
@@ -402,8 +454,22 @@ fn loses_rows(body: &CreateTableBody) -> bool {
 }
 
 /// The code of a trigger, which runs with whatever is written to its table.
-fn trigger(on: &QualifiedName, commands: &[TriggerCmd]) -> What {
-    let all = |condition: &Option<Expr>| condition.as_ref().is_none_or(always_true);
+fn trigger(name: &QualifiedName, on: &QualifiedName, commands: &[TriggerCmd]) -> What {
+    // The row that set it off is no table of a statement, unless one is called so.
+    let all = |written: &QualifiedName, condition: &Option<Expr>| {
+        let is_named = |name: &ast::Name, of: &str| column(name) == of;
+        let is_record = |of: &str| {
+            matches!(of, "old" | "new")
+                && !is_named(&written.name, of)
+                && !written
+                    .alias
+                    .as_ref()
+                    .is_some_and(|alias| is_named(alias, of))
+        };
+        condition
+            .as_ref()
+            .is_none_or(|condition| always_true(condition, &is_record))
+    };
     let whats = commands.iter().filter_map(|command| {
         Some(match command {
             TriggerCmd::Update {
@@ -413,7 +479,7 @@ fn trigger(on: &QualifiedName, commands: &[TriggerCmd]) -> What {
                 ..
             } => What::Update {
                 table: table(tbl_name),
-                every_row: all(where_clause),
+                every_row: all(tbl_name, where_clause),
                 columns: set_columns(sets),
             },
             TriggerCmd::Delete {
@@ -421,7 +487,7 @@ fn trigger(on: &QualifiedName, commands: &[TriggerCmd]) -> What {
                 where_clause,
             } => What::Delete {
                 table: table(tbl_name),
-                every_row: all(where_clause),
+                every_row: all(tbl_name, where_clause),
             },
             TriggerCmd::Insert {
                 tbl_name, select, ..
@@ -436,9 +502,11 @@ fn trigger(on: &QualifiedName, commands: &[TriggerCmd]) -> What {
     let body = whats.map(|what| Act {
         line: 0,
         certain: false,
+        if_exists: false,
         what,
     });
     What::CreateTrigger {
+        name: TriggerName::Trigger(column(&name.name)),
         table: table(on),
         body: body.collect(),
     }

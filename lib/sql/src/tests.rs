@@ -6,6 +6,7 @@ mod hindrances;
 mod parse;
 mod rules;
 mod server_settings;
+mod transactions;
 
 /// Whether a statement, or code that it keeps, can't be read, with these words among the reasons.
 fn unread(script: &crate::Script, words: &str) -> bool {

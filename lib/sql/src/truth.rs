@@ -9,8 +9,31 @@ pub(crate) enum Value {
     Bool(bool),
     Number(f64),
     Text(String),
-    Column { table: Option<String>, name: String },
+    Column {
+        table: Option<String>,
+        name: String,
+    },
+    /// A field of a row that is the same for every row of the statement: OLD, NEW, a loop's record, a
+    /// function's argument.
+    Field {
+        of: String,
+        name: String,
+    },
 }
+
+impl Value {
+    /// What a name with a table's, or with none, stands for. `is_record` says which are no tables of the
+    /// statement.
+    pub(crate) fn named(table: Option<String>, name: String, is_record: Records) -> Value {
+        match table {
+            Some(of) if is_record(&of) => Value::Field { of, name },
+            table => Value::Column { table, name },
+        }
+    }
+}
+
+/// Which names before a dot are of a record and not of a table.
+pub(crate) type Records<'a> = &'a dyn Fn(&str) -> bool;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
@@ -35,7 +58,8 @@ pub(crate) fn compare(left: &Value, comparison: Comparison, right: &Value) -> Op
         return is_reflexive.then_some(true);
     }
     let order = match (left, right) {
-        (Value::Column { .. }, _) | (_, Value::Column { .. }) => return None,
+        (Value::Column { .. } | Value::Field { .. }, _)
+        | (_, Value::Column { .. } | Value::Field { .. }) => return None,
         (Value::Null, _) | (_, Value::Null) => {
             return match comparison {
                 Is => Some(left == right),
@@ -79,6 +103,7 @@ pub(crate) fn is_same_column(left: &Value, right: &Value) -> bool {
             left == right
                 && (left_table == right_table || left_table.is_none() || right_table.is_none())
         }
+        (Value::Field { .. }, Value::Field { .. }) => left == right,
         _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! One migration and its ledger row in one transaction on PostgreSQL.
 //!
-//! Five messages a file: BEGIN with every check of what has to be so, the file as it stands, what
-//! makes the session as new, the ledger's row, COMMIT.
+//! Five messages a file: BEGIN with every check of what has to be so, the file as it stands but for a
+//! transaction of its own, what makes the session as new, the ledger's row, COMMIT.
 
 use std::time::{Duration, Instant};
 
@@ -179,10 +179,11 @@ impl PostgresWriter {
             self.forget_prepared();
         }
         let before = self.link.statements_completed();
-        if let Err(error) = self.link.client.batch_execute(&migration.up) {
+        let text = sql::within_transaction(Dialect::Postgres, &migration.up);
+        if let Err(error) = self.link.client.batch_execute(&text) {
             let done = self.link.statements_completed() - before;
             let mut cause = self.in_file(migration, 0, error);
-            cause.line = cause.line.or_else(|| line_of(migration, done));
+            cause.line = cause.line.or_else(|| line_of(migration, &text, done));
             return Err(cause);
         }
         // Deferred constraints first, while the file's own settings hold. Then the session is made
@@ -409,8 +410,8 @@ impl Reach {
 }
 
 /// The line of the statement after `done` others. Few errors of a row name a place in the text.
-fn line_of(migration: &Migration, done: u64) -> Option<u32> {
-    let script = sql::parse(Dialect::Postgres, &migration.up);
+fn line_of(migration: &Migration, text: &str, done: u64) -> Option<u32> {
+    let script = sql::parse(Dialect::Postgres, text);
     let statement = script.statements.get(usize::try_from(done).ok()?)?;
     Some(migration.up_line + statement.line - 1)
 }

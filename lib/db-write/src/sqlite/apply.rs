@@ -1,5 +1,6 @@
 //! One migration and its ledger row in one transaction on SQLite.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -319,7 +320,7 @@ impl SqliteWriter {
         Ok(())
     }
 
-    /// Sends the file to SQLite as it stands. Returns the tables that triggers may have written and
+    /// Sends the file to SQLite as it stands, but for a transaction of its own. Returns the tables that triggers may have written and
     /// the file did not make, each with the trigger.
     pub(super) fn run(&self, migration: &Migration) -> Result<BTreeMap<String, String>, Cause> {
         self.held.take_made();
@@ -335,9 +336,13 @@ impl SqliteWriter {
     fn run_statements(&self, migration: &Migration) -> Result<BTreeMap<String, String>, Cause> {
         let mut written = BTreeMap::new();
         let mut done = 0;
-        for piece in pieces(&migration.up) {
+        let text = match migration.no_transaction {
+            true => Cow::Borrowed(migration.up.as_str()),
+            false => sql::within_transaction(Dialect::Sqlite, &migration.up),
+        };
+        for piece in pieces(&text) {
             let end = piece.end;
-            let mut batch = rusqlite::Batch::new(&self.connection, &migration.up[piece]);
+            let mut batch = rusqlite::Batch::new(&self.connection, &text[piece]);
             loop {
                 if self.options.stop.asked() {
                     return Err(stopped());
@@ -355,7 +360,7 @@ impl SqliteWriter {
                     written.append(&mut self.held.take_trigger_writes());
                 }
                 if let Err(error) = ran {
-                    let line = line_of(migration, end, done, &error);
+                    let line = line_of(migration, &text, end, done, &error);
                     return Err(self.engine(&error).at(line));
                 }
                 done += 1;

@@ -34,10 +34,11 @@ pub(super) fn pieces(sql: &str) -> Vec<Range<usize>> {
     pieces
 }
 
-/// The line of an error in the statement after `done` others, whose piece ends at `end`: of the
-/// token that SQLite names, else of the statement.
+/// The line of an error in the statement after `done` others of the text that was sent for the file,
+/// whose piece ends at `end`: of the token that SQLite names, else of the statement.
 pub(super) fn line_of(
     migration: &Migration,
+    text: &str,
     end: usize,
     done: usize,
     error: &rusqlite::Error,
@@ -48,7 +49,7 @@ pub(super) fn line_of(
             end.checked_sub(sql.len())? + usize::try_from(*offset).ok()?
         }
         _ => {
-            let script = sql::parse(Dialect::Sqlite, &migration.up);
+            let script = sql::parse(Dialect::Sqlite, text);
             script.statements.get(done)?.range.start
         }
     };

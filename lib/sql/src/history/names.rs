@@ -67,6 +67,10 @@ impl Names {
         !self.is_one_schema() && self.searched().next().is_none()
     }
 
+    pub(super) fn has_schema(&self, schema: &str) -> bool {
+        self.schemas.contains(schema)
+    }
+
     fn searched(&self) -> impl Iterator<Item = &String> {
         self.path
             .iter()

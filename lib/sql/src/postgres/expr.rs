@@ -1,24 +1,36 @@
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::tree::{child, children, has, identifier, string, tokens};
-use crate::truth::{Comparison, Value, and, compare, is_same_column, or};
+use super::tree::{child, has, identifier, name, string, tokens};
+use crate::truth::{Comparison, Records, Value, and, compare, is_same_column, or};
 
 /// Whether a condition holds for every row by its very text: `true`, `1 = 1`, `id = id`. What only
 /// the data could tell is not looked for.
-pub(super) fn always_true(condition: &SyntaxNode) -> bool {
-    constant(condition) == Some(true)
+///
+/// `statement` is what the condition belongs to: a name before a dot that is none of its tables is a
+/// record's or an argument's.
+pub(super) fn always_true(condition: &SyntaxNode, statement: &SyntaxNode) -> bool {
+    use SyntaxKind::*;
+    let named = statement.descendants().filter(|below| {
+        matches!(
+            below.kind(),
+            RELATION_NAME | RELATION_NAME_REF | TABLE_RELATION_NAME | TABLE_ALIAS
+        )
+    });
+    let tables: Vec<String> = named.filter_map(|below| Some(name(&below)?.name)).collect();
+    let is_record = |of: &str| !tables.iter().any(|table| table == of);
+    constant(condition, &is_record) == Some(true)
 }
 
-fn constant(node: &SyntaxNode) -> Option<bool> {
+fn constant(node: &SyntaxNode, records: Records) -> Option<bool> {
     match node.kind() {
-        SyntaxKind::PAREN_EXPR => constant(&node.first_child()?),
+        SyntaxKind::PAREN_EXPR => constant(&node.first_child()?, records),
         SyntaxKind::LITERAL => boolean(node),
         SyntaxKind::CAST_EXPR => boolean(&node.first_child()?),
         SyntaxKind::PREFIX_EXPR if has(node, SyntaxKind::NOT_KW) => {
-            constant(&node.first_child()?).map(|value| !value)
+            constant(&node.first_child()?, records).map(|value| !value)
         }
         SyntaxKind::POSTFIX_EXPR => {
-            let (value, is_null) = null_test(node)?;
+            let (value, is_null) = null_test(node, records)?;
             let comparison = if is_null {
                 Comparison::Is
             } else {
@@ -39,14 +51,18 @@ fn constant(node: &SyntaxNode) -> Option<bool> {
             let right = node.last_child()?;
             if has(node, SyntaxKind::OR_KW) {
                 return or(
-                    or(constant(&left), constant(&right)),
-                    is_null_or_not(&left, &right).then_some(true),
+                    or(constant(&left, records), constant(&right, records)),
+                    is_null_or_not(&left, &right, records).then_some(true),
                 );
             }
             if has(node, SyntaxKind::AND_KW) {
-                return and(constant(&left), constant(&right));
+                return and(constant(&left, records), constant(&right, records));
             }
-            compare(&value(&left)?, comparison(node)?, &value(&right)?)
+            compare(
+                &value(&left, records)?,
+                comparison(node)?,
+                &value(&right, records)?,
+            )
         }
         _ => None,
     }
@@ -67,20 +83,18 @@ fn comparison(node: &SyntaxNode) -> Option<Comparison> {
         })
 }
 
-fn value(node: &SyntaxNode) -> Option<Value> {
+fn value(node: &SyntaxNode, records: Records) -> Option<Value> {
     match node.kind() {
-        SyntaxKind::PAREN_EXPR => value(&node.first_child()?),
+        SyntaxKind::PAREN_EXPR => value(&node.first_child()?, records),
         SyntaxKind::NAME_REF => Some(Value::Column {
             table: None,
             name: identifier(node),
         }),
         SyntaxKind::FIELD_EXPR => {
-            let parts = children(node, SyntaxKind::NAME_REF);
-            let mut parts: Vec<String> = parts.map(|part| identifier(&part)).collect();
-            Some(Value::Column {
-                name: parts.pop()?,
-                table: parts.pop(),
-            })
+            let mut parts = parts(node)?;
+            let name = parts.pop()?;
+            // A schema before the table's name says no more.
+            Some(Value::named(parts.pop(), name, records))
         }
         SyntaxKind::LITERAL => {
             let token = tokens(node).next()?;
@@ -96,15 +110,28 @@ fn value(node: &SyntaxNode) -> Option<Value> {
             let sign = match tokens(node).next()?.kind() {
                 SyntaxKind::MINUS => -1.0,
                 SyntaxKind::PLUS => 1.0,
-                _ => return constant(node).map(Value::Bool),
+                _ => return constant(node, records).map(Value::Bool),
             };
-            match value(&node.first_child()?)? {
+            match value(&node.first_child()?, records)? {
                 Value::Number(number) => Some(Value::Number(sign * number)),
                 _ => None,
             }
         }
-        _ => constant(node).map(Value::Bool),
+        _ => constant(node, records).map(Value::Bool),
     }
+}
+
+/// The names of `schema.table.column` or `record.field`. None if something else has a field.
+fn parts(node: &SyntaxNode) -> Option<Vec<String>> {
+    let mut parts = Vec::new();
+    for child in node.children() {
+        match child.kind() {
+            SyntaxKind::NAME_REF => parts.push(identifier(&child)),
+            SyntaxKind::FIELD_EXPR => parts.extend(self::parts(&child)?),
+            _ => return None,
+        }
+    }
+    Some(parts)
 }
 
 fn number(text: &str) -> Option<Value> {
@@ -113,16 +140,16 @@ fn number(text: &str) -> Option<Value> {
 
 /// `a IS NULL`, `a ISNULL`, `a IS NOT NULL`, `a NOTNULL`: what is asked about, and whether it is to be
 /// NULL.
-fn null_test(node: &SyntaxNode) -> Option<(Value, bool)> {
+fn null_test(node: &SyntaxNode, records: Records) -> Option<(Value, bool)> {
     match node.kind() {
-        SyntaxKind::PAREN_EXPR => null_test(&node.first_child()?),
+        SyntaxKind::PAREN_EXPR => null_test(&node.first_child()?, records),
         SyntaxKind::POSTFIX_EXPR => {
             let is_null = match tokens(node).last()?.kind() {
                 SyntaxKind::ISNULL_KW => true,
                 SyntaxKind::NOTNULL_KW => false,
                 _ => return None,
             };
-            Some((value(&node.first_child()?)?, is_null))
+            Some((value(&node.first_child()?, records)?, is_null))
         }
         SyntaxKind::BIN_EXPR => {
             let is_null = match comparison(node)? {
@@ -130,17 +157,17 @@ fn null_test(node: &SyntaxNode) -> Option<(Value, bool)> {
                 Comparison::IsNot => false,
                 _ => return None,
             };
-            if value(&node.last_child()?)? != Value::Null {
+            if value(&node.last_child()?, records)? != Value::Null {
                 return None;
             }
-            Some((value(&node.first_child()?)?, is_null))
+            Some((value(&node.first_child()?, records)?, is_null))
         }
         _ => None,
     }
 }
 
-fn is_null_or_not(left: &SyntaxNode, right: &SyntaxNode) -> bool {
-    match (null_test(left), null_test(right)) {
+fn is_null_or_not(left: &SyntaxNode, right: &SyntaxNode, records: Records) -> bool {
+    match (null_test(left, records), null_test(right, records)) {
         (Some((left, is_null)), Some((right, other_is_null))) => {
             is_null != other_is_null && is_same_column(&left, &right)
         }

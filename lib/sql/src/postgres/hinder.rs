@@ -8,6 +8,31 @@ use super::tree::{
 use crate::Hindrance;
 use crate::act::What;
 use crate::server_settings;
+use crate::transactions::Control;
+
+/// What a statement does to the transaction around it, if that is what it is for.
+pub(super) fn control(node: &SyntaxNode) -> Option<Control> {
+    use SyntaxKind::*;
+    let chain = || descendants(node, AND_CHAIN).next().is_some();
+    Some(match node.kind() {
+        BEGIN => Control::Begin {
+            plain: node
+                .children()
+                .flat_map(|modes| modes.children())
+                .all(|mode| matches!(mode.kind(), READ_WRITE | READ_COMMITTED | NOT_DEFERRABLE)),
+        },
+        COMMIT_TRANSACTION => Control::Commit { chain: chain() },
+        ROLLBACK_TRANSACTION => Control::Rollback { chain: chain() },
+        PREPARE_TRANSACTION => Control::Prepare,
+        SAVEPOINT_CREATE => Control::Savepoint(identifier(&child(node, SAVEPOINT)?)),
+        RELEASE_SAVEPOINT => Control::Release(identifier(&child(node, SAVEPOINT_REF)?)),
+        ROLLBACK_TO_SAVEPOINT => Control::RollbackTo(identifier(&child(node, SAVEPOINT_REF)?)),
+        SET_TRANSACTION if !has(node, SESSION_CHARACTERISTICS) => Control::Modes,
+        LOCK => Control::Needs,
+        DECLARE if descendants(node, WITH_HOLD).next().is_none() => Control::Needs,
+        _ => return None,
+    })
+}
 
 pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
     use SyntaxKind::*;
@@ -46,7 +71,16 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
         }
         COPY_STDIN => hindered(Hindrance::CopyFromStdin),
         COPY_STDOUT => hindered(Hindrance::CopyToStdout),
+        SET | SET_ROLE | SET_SESSION_AUTH if is_local(node) => {
+            let path = match node.kind() {
+                SET if sets_path(node) => Some(What::SetPath(path(node))),
+                SET => None,
+                _ => Some(What::ForgetPath),
+            };
+            path.into_iter().chain([What::Bounded]).collect()
+        }
         SET if sets_path(node) => vec![What::SetPath(path(node))],
+        SET_CONSTRAINTS => vec![What::Bounded],
         // Whose "$user" schema and temporary tables a name means.
         SET_ROLE | SET_SESSION_AUTH | RESET | RESET_ROLE | RESET_SESSION_AUTH | DISCARD => {
             vec![What::ForgetPath]
@@ -62,6 +96,12 @@ fn reindexes_in_steps(node: &SyntaxNode) -> bool {
         || has(node, REINDEX_TARGET_DATABASE)
         || has(node, REINDEX_TARGET_SYSTEM)
         || descendant_token(node, CONCURRENTLY_KW).is_some()
+}
+
+fn is_local(node: &SyntaxNode) -> bool {
+    tokens(node)
+        .nth(1)
+        .is_some_and(|token| token.kind() == SyntaxKind::LOCAL_KW)
 }
 
 fn sets_path(node: &SyntaxNode) -> bool {
@@ -154,6 +194,16 @@ fn config_arguments(call: &SyntaxNode) -> [Option<String>; 2] {
 
 /// `set_config('search_path', '…', …)`.
 fn config(node: &SyntaxNode) -> Vec<What> {
+    // Its third argument says whether it is local.
+    let mut acts = match descendant_token(node, SyntaxKind::FALSE_KW) {
+        Some(_) => Vec::new(),
+        None => vec![What::Bounded],
+    };
+    acts.extend(set_by_call(node));
+    acts
+}
+
+fn set_by_call(node: &SyntaxNode) -> Vec<What> {
     let [name, value] = config_arguments(node);
     let Some(name) = name else {
         // It may be any setting.

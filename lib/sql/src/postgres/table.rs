@@ -2,10 +2,10 @@
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::tree::{child, children, descendants, has, identifier, name, tokens};
+use super::tree::{child, children, descendants, has, identifier, name, string, tokens};
 use super::{expr, types};
 use crate::Dialect::Postgres;
-use crate::act::{Column, CreateTable, Name, What};
+use crate::act::{Column, CreateTable, Name, Using, What};
 
 pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
     let mut acts = of_statement(node);
@@ -35,7 +35,20 @@ fn catalog_write(what: &What) -> Option<What> {
 fn of_statement(node: &SyntaxNode) -> Vec<What> {
     use SyntaxKind::*;
     match node.kind() {
-        CREATE_TABLE | CREATE_TABLE_AS => create_table(node).into_iter().collect(),
+        CREATE_TABLE | CREATE_TABLE_AS => create_table(node),
+        CREATE_FOREIGN_TABLE => child(node, TABLE_NAME)
+            .and_then(|table| name(&table))
+            .map(|table| What::CreateTable(elsewhere(table)))
+            .into_iter()
+            .chain([What::Foreign])
+            .collect(),
+        CREATE_SERVER => vec![What::Foreign],
+        IMPORT_FOREIGN_SCHEMA => vec![What::Foreign, What::Unlisted],
+        ALTER_INDEX
+        | ALTER_VIEW
+        | ALTER_MATERIALIZED_VIEW
+        | ALTER_SEQUENCE
+        | ALTER_FOREIGN_TABLE => renamed(node).into_iter().collect(),
         SELECT_INTO => select_into(node).into_iter().collect(),
         ALTER_TABLE => altered(node).map(What::Touch).into_iter().collect(),
         DROP_COLUMN | ALTER_COLUMN | ADD_COLUMN | RENAME_COLUMN | TABLE_RENAME_TO | SET_SCHEMA
@@ -70,6 +83,15 @@ fn of_statement(node: &SyntaxNode) -> Vec<What> {
             .filter_map(|role| tokens(&role).next())
             .map(|role| What::DropOwned(role.text().to_owned()))
             .collect(),
+        CREATE_EXTENSION => child(node, EXTENSION)
+            .map(|extension| What::CreateExtension(identifier(&extension)))
+            .into_iter()
+            .collect(),
+        // Its tables and types move too.
+        ALTER_EXTENSION => vec![What::Unlisted],
+        CREATE_TYPE => create_type(node, TYPE_NAME).into_iter().collect(),
+        CREATE_DOMAIN => create_type(node, DOMAIN).into_iter().collect(),
+        ALTER_DOMAIN => alter_domain(node).into_iter().collect(),
         DROP_EXTENSION => children(node, EXTENSION_REF)
             .map(|extension| What::DropExtension(identifier(&extension)))
             .collect(),
@@ -126,9 +148,11 @@ fn named(node: &SyntaxNode, kind: SyntaxKind) -> impl Iterator<Item = Name> {
     children(node, kind).filter_map(|child| name(&child))
 }
 
-fn create_table(node: &SyntaxNode) -> Option<What> {
+fn create_table(node: &SyntaxNode) -> Vec<What> {
     use SyntaxKind::*;
-    let mut table = name(&child(node, TABLE_NAME)?)?;
+    let Some(mut table) = child(node, TABLE_NAME).and_then(|table| name(&table)) else {
+        return Vec::new();
+    };
     if let Some(schema) = node
         .parent()
         .filter(|parent| parent.kind() == CREATE_SCHEMA)
@@ -136,10 +160,16 @@ fn create_table(node: &SyntaxNode) -> Option<What> {
         table.schema = table.schema.or_else(|| schema_of(&schema));
     }
     let temporary = table.is_temporary(Postgres) || is_temporary(node);
+    let at_commit = |word| {
+        child(node, ON_COMMIT).is_some_and(|action| tokens(&action).any(|t| t.kind() == word))
+    };
+    let mut acts = Vec::new();
+    if at_commit(DROP_KW) || at_commit(DELETE_KW) {
+        acts.push(What::Bounded);
+    }
     // It ends with the transaction: a later name means another table.
-    let ends = child(node, ON_COMMIT).is_some_and(|end| tokens(&end).any(|t| t.kind() == DROP_KW));
-    if temporary && ends {
-        return None;
+    if temporary && at_commit(DROP_KW) {
+        return acts;
     }
     let args = child(node, TABLE_ARG_LIST);
     let of_others = [INHERITS, OF_TYPE, PARTITION_OF]
@@ -149,7 +179,7 @@ fn create_table(node: &SyntaxNode) -> Option<What> {
     let columns = args.iter().flat_map(|args| children(args, COLUMN));
     let columns: Vec<Column> = columns.filter_map(|node| column(&node)).collect();
     let is_query = node.kind() == CREATE_TABLE_AS;
-    Some(What::CreateTable(CreateTable {
+    acts.push(What::CreateTable(CreateTable {
         table,
         temporary,
         if_not_exists: has(node, IF_NOT_EXISTS),
@@ -157,7 +187,61 @@ fn create_table(node: &SyntaxNode) -> Option<What> {
         dependent: has(node, PARTITION_OF),
         from: if is_query { sources(node) } else { Vec::new() },
         loses_rows: false,
-    }))
+    }));
+    acts
+}
+
+/// What has the name of a table and rows of others: a view, a foreign table.
+pub(super) fn elsewhere(table: Name) -> CreateTable {
+    CreateTable {
+        table,
+        temporary: false,
+        if_not_exists: false,
+        columns: None,
+        dependent: true,
+        from: Vec::new(),
+        loses_rows: false,
+    }
+}
+
+/// What gets another name or schema, and may be named as a table: `ALTER INDEX` takes any relation.
+fn renamed(node: &SyntaxNode) -> Option<What> {
+    use SyntaxKind::*;
+    let from = node.children().find(|child| {
+        matches!(
+            child.kind(),
+            INDEX_REF | VIEW_REF | SEQUENCE_REF | TABLE_RELATION_NAME
+        )
+    });
+    let from = name(&from?)?;
+    let to = node.children().find_map(|action| {
+        Some(match action.kind() {
+            INDEX_RENAME_TO | VIEW_RENAME_TO | SEQUENCE_RENAME_TO | TABLE_RENAME_TO => {
+                from.sibling(name(&action.last_child()?)?.name)
+            }
+            SET_SCHEMA => from.within(&identifier(&child(&action, SCHEMA_REF)?)),
+            _ => return None,
+        })
+    })?;
+    Some(What::RenameTable { from, to })
+}
+
+fn create_type(node: &SyntaxNode, kind: SyntaxKind) -> Option<What> {
+    Some(What::CreateType {
+        name: name(&child(node, kind)?)?,
+        is_enum: has(node, SyntaxKind::ENUM_TYPE),
+    })
+}
+
+fn alter_domain(node: &SyntaxNode) -> Option<What> {
+    use SyntaxKind::*;
+    let from = name(&child(node, DOMAIN_REF)?)?;
+    let to = node.children().find_map(|action| match action.kind() {
+        DOMAIN_RENAME_TO => Some(from.sibling(name(&action.last_child()?)?.name)),
+        SET_SCHEMA => Some(from.within(&identifier(&child(&action, SCHEMA_REF)?))),
+        _ => None,
+    })?;
+    Some(What::RenameType { from, to })
 }
 
 fn is_temporary(node: &SyntaxNode) -> bool {
@@ -216,7 +300,7 @@ fn alter_table(action: &SyntaxNode) -> Option<What> {
             let column = column_ref()?;
             What::ChangeType {
                 table,
-                plain: types::is_plain(&change, &column),
+                using: types::using(&change, &column),
                 to: types::of(&change).unwrap_or_else(types::unknown),
                 column,
             }
@@ -260,6 +344,25 @@ fn alter_type(node: &SyntaxNode) -> Vec<What> {
     let Some(ty) = child(node, TYPE_NAME_REF).and_then(|ty| name(&ty)) else {
         return Vec::new();
     };
+    let to = |action: &SyntaxNode| {
+        Some(match action.kind() {
+            TYPE_RENAME_TO => ty.sibling(name(&child(action, TYPE_NAME)?)?.name),
+            SET_SCHEMA => ty.within(&identifier(&child(action, SCHEMA_REF)?)),
+            _ => return None,
+        })
+    };
+    if let Some(to) = node.children().find_map(|action| to(&action)) {
+        let (from, table) = (ty.clone(), to.clone());
+        return vec![
+            What::RenameType { from: ty, to },
+            // A composite type has attributes as a table has columns.
+            What::RenameTable { from, to: table },
+        ];
+    }
+    let value = child(node, ADD_VALUE).and_then(|action| child(&action, LITERAL));
+    if let Some(value) = value.and_then(|value| string(&value)) {
+        return vec![What::AddEnumValue { ty, value }];
+    }
     let attribute = |action: &SyntaxNode| Some(identifier(&child(action, COMPOSITE_FIELD_REF)?));
     let actions = child(node, ALTER_TYPE_ATTRIBUTE_ACTION_LIST);
     let actions = actions.iter().flat_map(SyntaxNode::children);
@@ -274,7 +377,7 @@ fn alter_type(node: &SyntaxNode) -> Vec<What> {
                     table: ty.clone(),
                     column: attribute(&action)?,
                     to: types::of(&action).unwrap_or_else(types::unknown),
-                    plain: true,
+                    using: Using::Cast,
                 },
                 _ => return None,
             })
@@ -330,7 +433,7 @@ fn every_row(node: &SyntaxNode) -> bool {
         return false;
     }
     let condition = child(node, SyntaxKind::WHERE_CLAUSE).and_then(|clause| clause.first_child());
-    condition.is_none_or(|condition| expr::always_true(&condition))
+    condition.is_none_or(|condition| expr::always_true(&condition, node))
 }
 
 /// A MERGE deletes or updates every row if its join condition holds for every pair, if it is about rows
@@ -346,7 +449,7 @@ fn merge(node: &SyntaxNode) -> Vec<What> {
         .as_ref()
         .and_then(|using| child(using, ON_CLAUSE))
         .and_then(|on| on.first_child());
-    let matches_all = on.is_some_and(|condition| expr::always_true(&condition))
+    let matches_all = on.is_some_and(|condition| expr::always_true(&condition, node))
         || using.is_some_and(|using| {
             sources(&using)
                 .iter()
@@ -363,7 +466,7 @@ fn merge(node: &SyntaxNode) -> Vec<What> {
         };
         let condition = child(&when, MERGE_CONDITION).and_then(|own| own.first_child());
         let every_row =
-            every_row && condition.is_none_or(|condition| expr::always_true(&condition));
+            every_row && condition.is_none_or(|condition| expr::always_true(&condition, node));
         if has(&when, MERGE_DELETE) {
             acts.push(What::Delete {
                 table: table.clone(),
@@ -432,9 +535,6 @@ fn drop_cascade(node: &SyntaxNode, what: &'static str) -> Vec<What> {
     node.children()
         .filter(|child| !matches!(child.kind(), SyntaxKind::CASCADE | SyntaxKind::IF_EXISTS))
         .filter_map(|child| name(&child))
-        .map(|name| What::DropCascade {
-            what,
-            name: name.to_string(),
-        })
+        .map(|name| What::DropCascade { what, name })
         .collect()
 }

@@ -1,8 +1,8 @@
 use squawk_syntax::ast::{self, AstNode as _};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::tree::{child, identifier, tokens};
-use crate::act::Type;
+use super::tree::{child, has, identifier, string, tokens};
+use crate::act::{Type, Using};
 
 /// The type that stands directly below a node.
 pub(super) fn of(node: &SyntaxNode) -> Option<Type> {
@@ -92,21 +92,52 @@ fn canonical(name: &str) -> &str {
     }
 }
 
-/// Whether a change of type has no USING, or one that only casts the column itself: `USING a`,
-/// `USING a::text`, `USING CAST(a AS text)`.
-pub(super) fn is_plain(change: &SyntaxNode, column: &str) -> bool {
+/// What a change of type makes of the column: `USING a`, `USING a::text`, `USING CAST(a AS text)` are
+/// no more than no USING.
+pub(super) fn using(change: &SyntaxNode, column: &str) -> Using {
     let Some(using) = child(change, SyntaxKind::USING_EXPR) else {
-        return true;
+        return Using::Cast;
     };
+    let to = of(change);
+    let mut by_text = false;
     let mut expr = using.first_child();
     while let Some(node) = expr {
         match node.kind() {
-            SyntaxKind::NAME_REF => return identifier(&node) == column,
+            SyntaxKind::NAME_REF if identifier(&node) != column => return Using::Other,
+            SyntaxKind::NAME_REF if by_text => return Using::Text,
+            SyntaxKind::NAME_REF => return Using::Cast,
             SyntaxKind::PAREN_EXPR => expr = node.first_child(),
-            // A cast on the way may be narrower than the type in the end.
-            SyntaxKind::CAST_EXPR if of(&node) == of(change) => expr = node.first_child(),
-            _ => return false,
+            SyntaxKind::CAST_EXPR => {
+                let cast = of(&node);
+                if cast != to {
+                    // A cast on the way may be narrower than the type in the end.
+                    match cast {
+                        Some(cast) if is_text(&cast) => by_text = true,
+                        _ => return Using::Other,
+                    }
+                } else if by_text {
+                    return Using::Other;
+                }
+                expr = node.first_child();
+            }
+            SyntaxKind::BIN_EXPR if !by_text => return zone(&node, column).unwrap_or(Using::Other),
+            _ => return Using::Other,
         }
     }
-    false
+    Using::Other
+}
+
+/// A type whose values are the texts of others, whole.
+fn is_text(ty: &Type) -> bool {
+    ty.args.is_empty() && matches!(ty.name.as_str(), "text" | "character varying")
+}
+
+/// `column AT TIME ZONE 'zone'`.
+fn zone(node: &SyntaxNode, column: &str) -> Option<Using> {
+    if !has(node, SyntaxKind::AT_TIME_ZONE) {
+        return None;
+    }
+    let of = node.first_child()?;
+    (of.kind() == SyntaxKind::NAME_REF && identifier(&of) == column)
+        .then(|| string(&node.last_child()?).map(Using::Zone))?
 }

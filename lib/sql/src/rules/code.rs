@@ -8,6 +8,7 @@ pub(super) fn unread(moment: &Moment) -> Option<Loss> {
     Some(Loss {
         subject: subject.clone(),
         message: message.clone(),
+        is_note: false,
     })
 }
 
@@ -18,6 +19,7 @@ pub(super) fn writable_schema(moment: &Moment) -> Option<Loss> {
     Some(Loss {
         subject: subject.clone(),
         message: "an error in the schema table makes the database unreadable".to_owned(),
+        is_note: false,
     })
 }
 
@@ -28,5 +30,6 @@ pub(super) fn catalog_written(moment: &Moment) -> Option<Loss> {
     Some(Loss {
         subject: table.to_string(),
         message: "what a catalog says decides what every table holds".to_owned(),
+        is_note: false,
     })
 }

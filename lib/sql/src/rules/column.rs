@@ -5,12 +5,18 @@ use crate::rebuild::Fate;
 pub(super) fn dropped(moment: &Moment) -> Option<Loss> {
     match moment.what {
         What::DropColumn { table, column } => {
-            if moment.history.is_new(table) || moment.history.is_new_column(table, column) {
+            let history = moment.history;
+            if history.is_new(table)
+                || history.is_new_column(table, column)
+                || moment.finds_no_table(table)
+                || moment.may_find_nothing && history.is_absent_column(table, column)
+            {
                 return None;
             }
             Some(Loss {
                 subject: format!("{table}.{column}"),
                 message: "the column is dropped with its values".to_owned(),
+                is_note: false,
             })
         }
         What::DropTable(table) => {
@@ -28,6 +34,7 @@ pub(super) fn dropped(moment: &Moment) -> Option<Loss> {
             Some(Loss {
                 subject: format!("{table}.{first}"),
                 message,
+                is_note: false,
             })
         }
         _ => None,

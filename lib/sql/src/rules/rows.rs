@@ -12,11 +12,13 @@ pub(super) fn truncated(moment: &Moment) -> Option<Loss> {
             message: "the table loses all its rows, and with CASCADE so does every table that \
                       refers to it"
                 .to_owned(),
+            is_note: false,
         });
     }
-    (!moment.history.is_new(table)).then(|| Loss {
+    (!moment.history.is_new(table) && !moment.finds_no_table(table)).then(|| Loss {
         subject: table.to_string(),
         message: "the table loses all its rows".to_owned(),
+        is_note: false,
     })
 }
 
@@ -28,9 +30,10 @@ pub(super) fn deleted(moment: &Moment) -> Option<Loss> {
     else {
         return None;
     };
-    (!moment.history.is_new(table)).then(|| Loss {
+    (!moment.history.is_new(table) && !moment.finds_no_table(table)).then(|| Loss {
         subject: table.to_string(),
         message: "every row is deleted".to_owned(),
+        is_note: false,
     })
 }
 
@@ -49,6 +52,7 @@ pub(super) fn updated(moment: &Moment) -> Option<Loss> {
                 "the rebuild of the table overwrites {} in every row",
                 columns.join(", ")
             ),
+            is_note: false,
         });
     }
     let What::Update {
@@ -63,12 +67,13 @@ pub(super) fn updated(moment: &Moment) -> Option<Loss> {
         && columns
             .iter()
             .all(|column| moment.history.is_new_column(table, column));
-    (!fills && !moment.history.is_new(table)).then(|| Loss {
+    (!fills && !moment.history.is_new(table) && !moment.finds_no_table(table)).then(|| Loss {
         subject: table.to_string(),
         message: match columns.as_slice() {
             [] => "every row is overwritten".to_owned(),
             columns => format!("{} is overwritten in every row", columns.join(", ")),
         },
+        is_note: false,
     })
 }
 
@@ -77,10 +82,11 @@ pub(super) fn replaced(moment: &Moment) -> Option<Loss> {
     let What::ReplaceRows(table) = moment.what else {
         return None;
     };
-    (!moment.history.is_new(table)).then(|| Loss {
+    (!moment.history.is_new(table) && !moment.finds_no_table(table)).then(|| Loss {
         subject: table.to_string(),
         message:
             "rows with the same key are deleted, with the columns that the new ones do not name"
                 .to_owned(),
+        is_note: false,
     })
 }

@@ -5,9 +5,12 @@ pub(super) fn dropped(moment: &Moment) -> Option<Loss> {
     let What::DropSchema(schema) = moment.what else {
         return None;
     };
-    (!moment.history.is_new_schema(schema)).then(|| Loss {
+    let history = moment.history;
+    let finds_nothing = moment.may_find_nothing && history.is_absent_schema(schema);
+    (!history.is_new_schema(schema) && !finds_nothing).then(|| Loss {
         subject: schema.clone(),
         message: "the schema is dropped".to_owned(),
+        is_note: false,
     })
 }
 
@@ -18,6 +21,7 @@ pub(super) fn database_dropped(moment: &Moment) -> Option<Loss> {
     Some(Loss {
         subject: database.clone(),
         message: "the database is dropped".to_owned(),
+        is_note: false,
     })
 }
 
@@ -28,6 +32,7 @@ pub(super) fn owned_dropped(moment: &Moment) -> Option<Loss> {
     Some(Loss {
         subject: role.clone(),
         message: "everything that the role owns is dropped".to_owned(),
+        is_note: false,
     })
 }
 
@@ -35,9 +40,11 @@ pub(super) fn extension_dropped(moment: &Moment) -> Option<Loss> {
     let What::DropExtension(extension) = moment.what else {
         return None;
     };
-    Some(Loss {
+    let finds_nothing = moment.may_find_nothing && moment.history.is_absent_extension(extension);
+    (!finds_nothing).then(|| Loss {
         subject: extension.clone(),
         message: "the extension is dropped with the tables and types that belong to it".to_owned(),
+        is_note: false,
     })
 }
 
@@ -45,8 +52,12 @@ pub(super) fn cascaded(moment: &Moment) -> Option<Loss> {
     let What::DropCascade { what, name } = moment.what else {
         return None;
     };
-    Some(Loss {
-        subject: name.clone(),
+    let finds_nothing = moment.may_find_nothing
+        && matches!(*what, "type" | "domain")
+        && moment.history.is_absent_type(name);
+    (!finds_nothing).then(|| Loss {
+        subject: name.to_string(),
         message: format!("the {what} is dropped with every column that uses it"),
+        is_note: false,
     })
 }

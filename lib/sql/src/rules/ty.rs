@@ -1,5 +1,5 @@
 use super::{Loss, Moment};
-use crate::act::{Name, Type, What};
+use crate::act::{Name, Type, Using, What};
 use crate::rebuild::Fate;
 
 pub(super) fn narrowed(moment: &Moment) -> Option<Loss> {
@@ -10,29 +10,103 @@ pub(super) fn narrowed(moment: &Moment) -> Option<Loss> {
         table,
         column,
         to,
-        plain,
+        using,
     } = moment.what
     else {
         return None;
     };
     let history = moment.history;
-    if history.is_new(table) || history.is_new_column(table, column) {
+    if history.is_new(table) || history.is_new_column(table, column) || moment.finds_no_table(table)
+    {
         return None;
     }
     let old = history.column_type(table, column);
-    let fits = *plain && old.map_or_else(|| holds_everything(to), |old| holds(to, old));
-    if fits {
-        return None;
+    let subject = format!("{table}.{column}");
+    match what_becomes(history.is_enum(to), old, to, using) {
+        Outcome::Kept => None,
+        Outcome::Noted(message) => Some(Loss {
+            subject,
+            message,
+            is_note: true,
+        }),
+        Outcome::Lost(message) => Some(Loss {
+            subject,
+            message,
+            is_note: false,
+        }),
     }
-    let message = match old {
-        _ if !plain => format!("USING makes other values of the old ones, as {to}"),
-        Some(old) => format!("{to} does not hold every {old}"),
-        None => format!("{to} may not hold every value of the old type, which is not known here"),
-    };
-    Some(Loss {
-        subject: format!("{table}.{column}"),
-        message,
-    })
+}
+
+enum Outcome {
+    Kept,
+    /// Kept, and yet to be known.
+    Noted(String),
+    Lost(String),
+}
+
+fn what_becomes(is_enum: bool, old: Option<&Type>, to: &Type, using: &Using) -> Outcome {
+    let other = || Outcome::Lost(format!("USING makes other values of the old ones, as {to}"));
+    match using {
+        // A text is one of an enum's values to the letter, or the change fails.
+        Using::Cast | Using::Text if is_enum && old.is_none_or(|old| old.array == to.array) => {
+            Outcome::Kept
+        }
+        Using::Text | Using::Other => other(),
+        Using::Zone(zone) => {
+            let Some(from) = old.filter(|old| is_other_clock(old, to)) else {
+                return other();
+            };
+            match is_fixed(zone) {
+                true => Outcome::Kept,
+                // Of the hour that comes twice, and of the one that is left out.
+                false if to.name == WITH_ZONE => Outcome::Noted(noted(from, to, zone)),
+                false => other(),
+            }
+        }
+        Using::Cast => match old {
+            None if holds_everything(to) => Outcome::Kept,
+            None => Outcome::Lost(format!(
+                "{to} may not hold every value of the old type, which is not known here"
+            )),
+            Some(old) if holds(to, old) => Outcome::Kept,
+            Some(old) if to.name == WITH_ZONE && is_other_clock(old, to) => {
+                Outcome::Noted(noted(old, to, "the TimeZone of the session"))
+            }
+            Some(old) => Outcome::Lost(format!("{to} does not hold every {old}")),
+        },
+    }
+}
+
+const WITH_ZONE: &str = "timestamp with time zone";
+
+/// Whether one of the types says the time of a zone and the other one the time itself, as exactly.
+fn is_other_clock(old: &Type, new: &Type) -> bool {
+    let names = (old.name.as_str(), new.name.as_str());
+    let is_exact =
+        new.args.is_empty() || (!old.args.is_empty() && new.args.first() >= old.args.first());
+    old.array == new.array
+        && is_exact
+        && matches!(
+            names,
+            ("timestamp", WITH_ZONE) | (WITH_ZONE, "timestamp") | ("date", WITH_ZONE)
+        )
+}
+
+/// Whether the clocks of a zone are never changed, so that each of its times is one moment. A list of
+/// the names that mean UTC: what others mean changes with the server's time zone database.
+fn is_fixed(zone: &str) -> bool {
+    let zone = zone.to_ascii_uppercase();
+    matches!(
+        zone.as_str(),
+        "UTC" | "GMT" | "Z" | "ETC/UTC" | "ETC/GMT" | "UCT" | "ZULU"
+    )
+}
+
+fn noted(old: &Type, to: &Type, zone: &str) -> String {
+    format!(
+        "every {old} is taken for the time in {zone}, which makes the {to}; where clocks are put \
+         forward there, an hour is taken for the next one"
+    )
 }
 
 fn narrowed_by_rebuild(moment: &Moment, table: &Name) -> Option<Loss> {
@@ -46,6 +120,7 @@ fn narrowed_by_rebuild(moment: &Moment, table: &Name) -> Option<Loss> {
                     "the rebuild of the table makes {to} of every {from}, which does not keep all"
                 ),
             },
+            is_note: false,
         }),
         Fate::LeftOut | Fate::Overwritten => None,
     })

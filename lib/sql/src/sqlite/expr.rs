@@ -1,12 +1,17 @@
 use sqlite3_parser::ast::{Expr, Limit, Literal, OneSelect, Operator, Select, UnaryOperator};
 
 use super::name::{column, unquoted};
-use crate::truth::{Comparison, Value, and, compare, is_same_column, or};
+use crate::truth::{Comparison, Records, Value, and, compare, is_same_column, or};
 
 /// Whether a condition holds for every row by its very text: `1`, `TRUE`, `1 = 1`, `id = id`. What
 /// only the data could tell is not looked for.
-pub(super) fn always_true(condition: &Expr) -> bool {
-    constant(condition) == Some(true)
+pub(super) fn always_true(condition: &Expr, records: Records) -> bool {
+    constant(condition, records) == Some(true)
+}
+
+/// Outside of a trigger a name before a dot is a table's.
+pub(super) fn no_records(_: &str) -> bool {
+    false
 }
 
 /// The same without regard to what is meant: `id = id` does not hold where `id` is NULL.
@@ -16,39 +21,44 @@ pub(super) fn surely_true(condition: &Expr) -> bool {
         condition => Some(condition),
     };
     literal.is_some_and(|literal| {
-        matches!(literal, Expr::Literal(_) | Expr::Id(_) | Expr::Name(_)) && always_true(literal)
+        matches!(literal, Expr::Literal(_) | Expr::Id(_) | Expr::Name(_))
+            && always_true(literal, &no_records)
     })
 }
 
 /// Whether a LIMIT leaves rows out: one below zero is none.
 pub(super) fn limits(limit: &Limit) -> bool {
-    !matches!(value(&limit.expr), Some(Value::Number(number)) if number < 0.0)
+    !matches!(value(&limit.expr, &no_records), Some(Value::Number(number)) if number < 0.0)
         || limit.offset.is_some()
 }
 
-fn constant(condition: &Expr) -> Option<bool> {
+fn constant(condition: &Expr, records: Records) -> Option<bool> {
     match condition {
         Expr::Parenthesized(inner) => match inner.as_slice() {
-            [inner] => constant(inner),
+            [inner] => constant(inner, records),
             _ => None,
         },
-        Expr::Unary(UnaryOperator::Not, inner) => constant(inner).map(|value| !value),
-        Expr::IsNull(inner) => compare(&value(inner)?, Comparison::Is, &Value::Null),
-        Expr::NotNull(inner) => compare(&value(inner)?, Comparison::IsNot, &Value::Null),
+        Expr::Unary(UnaryOperator::Not, inner) => constant(inner, records).map(|value| !value),
+        Expr::IsNull(inner) => compare(&value(inner, records)?, Comparison::Is, &Value::Null),
+        Expr::NotNull(inner) => compare(&value(inner, records)?, Comparison::IsNot, &Value::Null),
         Expr::Exists(query) => is_one_row(query).then_some(true),
         Expr::Binary(left, Operator::Or, right) => or(
-            or(constant(left), constant(right)),
-            is_null_or_not(left, right).then_some(true),
+            or(constant(left, records), constant(right, records)),
+            is_null_or_not(left, right, records).then_some(true),
         ),
-        Expr::Binary(left, Operator::And, right) => and(constant(left), constant(right)),
-        Expr::Binary(left, operator, right) => {
-            compare(&value(left)?, comparison(*operator)?, &value(right)?)
+        Expr::Binary(left, Operator::And, right) => {
+            and(constant(left, records), constant(right, records))
         }
-        condition => match value(condition)? {
+        Expr::Binary(left, operator, right) => compare(
+            &value(left, records)?,
+            comparison(*operator)?,
+            &value(right, records)?,
+        ),
+        condition => match value(condition, records)? {
             Value::Bool(value) => Some(value),
             Value::Number(number) => Some(number != 0.0),
             Value::Text(text) => Some(leading_number(&text) != 0.0),
-            Value::Null | Value::Column { .. } => None,
+            Value::Null | Value::Column { .. } | Value::Field { .. } => None,
         },
     }
 }
@@ -67,31 +77,28 @@ fn comparison(operator: Operator) -> Option<Comparison> {
     })
 }
 
-fn value(expr: &Expr) -> Option<Value> {
+fn value(expr: &Expr, records: Records) -> Option<Value> {
     match expr {
         Expr::Parenthesized(inner) => match inner.as_slice() {
-            [inner] => value(inner),
+            [inner] => value(inner, records),
             _ => None,
         },
         Expr::Literal(Literal::Null) => Some(Value::Null),
         Expr::Literal(Literal::Numeric(text)) => number(text).map(Value::Number),
         Expr::Literal(Literal::String(text)) => Some(Value::Text(text_of(text))),
         Expr::Literal(Literal::Keyword(word)) => boolean(word).map(Value::Bool),
-        Expr::Unary(UnaryOperator::Negative, inner) => match value(inner)? {
+        Expr::Unary(UnaryOperator::Negative, inner) => match value(inner, records)? {
             Value::Number(number) => Some(Value::Number(-number)),
             _ => None,
         },
-        Expr::Unary(UnaryOperator::Positive, inner) => value(inner),
+        Expr::Unary(UnaryOperator::Positive, inner) => value(inner, records),
         Expr::Id(id) => Some(named(id.0)),
         Expr::Name(name) => Some(named(name.0)),
         Expr::Qualified(table, name) | Expr::DoublyQualified(_, table, name) => {
-            Some(Value::Column {
-                table: Some(column(table)),
-                name: column(name),
-            })
+            Some(Value::named(Some(column(table)), column(name), records))
         }
         Expr::Binary(..) | Expr::IsNull(_) | Expr::NotNull(_) | Expr::Unary(..) => {
-            constant(expr).map(Value::Bool)
+            constant(expr, records).map(Value::Bool)
         }
         _ => None,
     }
@@ -167,25 +174,25 @@ fn is_one_row(query: &Select) -> bool {
 }
 
 /// What a test for NULL is about, and whether it is to be NULL.
-fn null_test(expr: &Expr) -> Option<(Value, bool)> {
+fn null_test(expr: &Expr, records: Records) -> Option<(Value, bool)> {
     match expr {
         Expr::Parenthesized(inner) => match inner.as_slice() {
-            [inner] => null_test(inner),
+            [inner] => null_test(inner, records),
             _ => None,
         },
         Expr::IsNull(inner) | Expr::Binary(inner, Operator::Is, Expr::Literal(Literal::Null)) => {
-            Some((value(inner)?, true))
+            Some((value(inner, records)?, true))
         }
         Expr::NotNull(inner)
         | Expr::Binary(inner, Operator::IsNot, Expr::Literal(Literal::Null)) => {
-            Some((value(inner)?, false))
+            Some((value(inner, records)?, false))
         }
         _ => None,
     }
 }
 
-fn is_null_or_not(left: &Expr, right: &Expr) -> bool {
-    match (null_test(left), null_test(right)) {
+fn is_null_or_not(left: &Expr, right: &Expr, records: Records) -> bool {
+    match (null_test(left, records), null_test(right, records)) {
         (Some((left, is_null)), Some((right, other_is_null))) => {
             is_null != other_is_null && is_same_column(&left, &right)
         }

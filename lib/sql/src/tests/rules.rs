@@ -47,10 +47,12 @@ fn before(tables: &[OldTable]) -> Before {
             .map(|(schema, name, columns)| Table {
                 schema: (!schema.is_empty()).then(|| (*schema).to_owned()),
                 name: (*name).to_owned(),
-                columns: columns
-                    .iter()
-                    .map(|(name, ty)| ((*name).to_owned(), (*ty).to_owned()))
-                    .collect(),
+                columns: Some(
+                    columns
+                        .iter()
+                        .map(|(name, ty)| ((*name).to_owned(), (*ty).to_owned()))
+                        .collect(),
+                ),
             })
             .collect(),
         ..Before::default()
