@@ -68,7 +68,7 @@ pub fn discover(dir: &Path, asked: Option<Layout>, dialect: Dialect) -> Result<S
             && !set.unusable.contains(&version)
         {
             let message = format!("is for {engine}, and no file of its version is for {own}");
-            let problem = Problem::new(ProblemKind::NameForeign, message);
+            let problem = Problem::new(ProblemKind::EngineMissing, message);
             set.problems.push(problem.version(&version).file(file));
         }
     }

@@ -257,6 +257,8 @@ pub enum ProblemKind {
     Placeholder,
     /// The folder was made for another database engine.
     OtherEngine,
+    /// A version has files for other database engines alone.
+    EngineMissing,
     /// The layout's own settings file can't be understood or leaves open what it means.
     SettingUnclear,
     /// Nothing to run in the newest migration: empty, or comments only. Most likely unfinished.
@@ -290,6 +292,7 @@ impl ProblemKind {
             | Self::Unsupported
             | Self::Placeholder
             | Self::OtherEngine
+            | Self::EngineMissing
             | Self::SettingUnclear => checks::LAYOUT_KEPT,
             Self::NoStatement | Self::NoStatementKept => checks::STATEMENT_PRESENT,
             Self::DirectiveInvalid => checks::DIRECTIVES_VALID,
@@ -333,6 +336,9 @@ impl ProblemKind {
                 "write `-- lockstep: allow no-statement because …` in it where that is meant; it gets \
                  its row in the ledger"
             }
+            Self::EngineMissing => {
+                "write a file of this version for this engine, if it needs the change too"
+            }
             Self::SettingUnclear => "say in the file what is meant, or delete it",
             _ => self.check().remedy,
         }
@@ -347,6 +353,7 @@ impl ProblemKind {
             | Self::DownMissing
             | Self::Placeholder
             | Self::NoStatementKept
+            | Self::EngineMissing
             | Self::DownUnpaired => Severity::Warning,
             _ => Severity::Failure,
         }

@@ -85,20 +85,17 @@ impl Set {
         let (older, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.migrations)
             .into_iter()
             .partition(older);
-        let named = match &older[..] {
-            [] => None,
-            [one] => Some(format!("the older file {}", one.file.display())),
-            [first, .., last] => Some(format!(
-                "{} older files, {} to {}",
-                older.len(),
-                first.file.display(),
-                last.file.display()
-            )),
-        };
-        self.set_aside.extend(named.map(|named| Named {
-            file: begins.file.clone(),
-            why: format!("baseline: stands for {named}"),
-        }));
+        if let [first, others @ ..] = &older[..] {
+            let and = match others {
+                [] => String::new(),
+                [one] => format!(" and {}", one.file.display()),
+                [.., last] => format!(" and {} more, to {}", others.len(), last.file.display()),
+            };
+            self.set_aside.push(Named {
+                file: first.file.clone(),
+                why: format!("the baseline {} stands for it{and}", begins.file.display()),
+            });
+        }
         // What is wrong with an older file is no matter here.
         self.problems.retain(|problem| {
             let version = problem

@@ -121,7 +121,11 @@ fn what_the_tool_would_run_besides_is_named_and_not_run() {
         let ran = place.run(&[]);
         ran.exits(0)
             .says("SKIP folder-filled migrations/R__view.sql: ")
-            .says("SKIP folder-filled migrations/B1__base.sql: ");
+            .says(
+                "SKIP folder-filled migrations/V1__t.sql: the baseline B1__base.sql stands for it",
+            )
+            .says("pending[0]: version=1 name=base file=B1__base.sql")
+            .says("pass: 0 applied, 1 pending");
     }
 }
 

@@ -35,7 +35,7 @@ fn an_empty_database_begins_with_the_newest_baseline() {
         aside(&empty),
         [
             "B2__base.sql: baseline: this database begins with B3_0__base.sql",
-            "B3_0__base.sql: baseline: stands for 3 older files, V1__a.sql to V3__c.sql",
+            "V1__a.sql: the baseline B3_0__base.sql stands for it and 2 more, to V3__c.sql",
         ]
     );
     let state = compare(&empty, &[]);

@@ -109,6 +109,6 @@ fn a_version_that_is_for_other_engines_alone_is_a_warning() {
     assert_eq!(versions(&set), ["1", "3"]);
     assert_eq!(
         problems(&set.problems),
-        ["?names-fit 0002_b.mysql.sql: is for MySQL, and no file of its version is for SQLite"]
+        ["?layout-kept 0002_b.mysql.sql: is for MySQL, and no file of its version is for SQLite"]
     );
 }
