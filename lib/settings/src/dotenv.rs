@@ -181,11 +181,15 @@ fn read_line(text: &str) -> Result<Line<'_>, Unread<'_>> {
         let (value, after) = cut_line(as_written);
         return Ok((Some((name, unquoted(value))), after));
     };
-    let Some((value, after)) = quoted(&value[1..], quote) else {
+    let Some((mut value, after)) = quoted(&value[1..], quote) else {
         // Where the value was to end can't be told, nor what would be a line.
         return unread("a quoted value does not end", "");
     };
     let (trailing, after) = cut_line(after);
+    // A shell reads on where no blank stands before the `#`.
+    if trailing.starts_with('#') {
+        value.doubt = Some(HASH);
+    }
     match trailing.trim() {
         trailing if trailing.is_empty() || trailing.starts_with('#') => {
             Ok((Some((name, value)), after))
@@ -324,6 +328,7 @@ mod tests {
             ("A=#red", "#red"),
             ("A=#", "#"),
             ("A= #FF0000", ""),
+            ("A='b'#c", "b"),
             ("A=${B}", "${B}"),
             ("A=\"x${B}\"", "x${B}"),
         ] {

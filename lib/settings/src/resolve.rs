@@ -424,7 +424,7 @@ impl Loaded {
         }
     }
 
-    /// A `.env` in the working directory that could be named, and was not.
+    /// A `.env` in the working directory, or beside `lockstep.toml`, that could be named and was not.
     fn env_file(&self, args: &TargetArgs, cwd: &Path) -> Option<PathBuf> {
         let protected = self
             .declared
@@ -433,8 +433,10 @@ impl Loaded {
         if args.settings.env_file.is_some() || self.environment.is_some() && protected {
             return None;
         }
-        let path = cwd.join(".env");
-        path.is_file().then_some(path)
+        [cwd, self.settings.folder()]
+            .map(|folder| folder.join(".env"))
+            .into_iter()
+            .find(|path| path.is_file())
     }
 
     /// Whether `DATABASE_URL` agrees with what is declared.

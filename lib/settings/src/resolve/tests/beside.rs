@@ -71,6 +71,16 @@ fn a_file_of_variables_that_is_there_is_mentioned_where_it_may_be_named() {
         said.contains("set DEV_URL") && said.contains("--env-file "),
         "{said}"
     );
+    // Beside the file that was found above.
+    let place = with_file(Place::new("")).file("web/x", "");
+    let error = place
+        .resolve_in("web")
+        .map(|found| found.source)
+        .unwrap_err();
+    let remedy = contract::Failure::from(error).remedy.unwrap();
+    let top = place.dir.path().canonicalize().unwrap();
+    let named = format!("--env-file {}", top.join(".env").display());
+    assert!(remedy.contains(&named), "{remedy}");
     for place in [
         Place::new("").bare(),
         with_file(Place::new(BOTH).environment("production")),
