@@ -329,9 +329,7 @@ fn is_request(value: &str, is_text: bool) -> bool {
     let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
     let asked = |words: &[&str]| words.iter().any(|word| ASKED_FOR.contains(word));
     match words.as_slice() {
-        ["changeme" | "replaceme", rest @ ..] => {
-            rest.iter().all(|word| is_number(word)) || !is_text || asked(rest)
-        }
+        ["changeme" | "replaceme", ..] => true,
         ["change" | "replace", "me" | "this" | "with", rest @ ..] => {
             const ON: [&str; 12] = [
                 "to", "in", "before", "please", "now", "later", "with", "by", "for", "if", "on",
@@ -359,10 +357,15 @@ fn is_request(value: &str, is_text: bool) -> bool {
             "here",
         ] => !is_text || asked(between) || between.contains(&"your") || value.contains('_'),
         [one] => {
+            const ON: [&str; 5] = ["please", "now", "later", "before", "in"];
             let rest = one
                 .strip_prefix("changeme")
                 .or(one.strip_prefix("replaceme"));
-            rest.is_some_and(|rest| is_number(rest) || !is_text && !rest.starts_with("nt"))
+            rest.is_some_and(|rest| {
+                is_number(rest)
+                    || ON.iter().any(|word| rest.starts_with(word))
+                    || !is_text && !rest.starts_with("nt")
+            })
         }
         _ => false,
     }
@@ -551,6 +554,10 @@ mod tests {
             "<name>",
             "your bucket name",
             "Change me please",
+            "changeme-please",
+            "changemeplease",
+            "changeme-in-production",
+            "replaceme123",
         ] {
             assert!(placeholder(value, ValueOf::Text).is_some(), "{value}");
         }
