@@ -3,6 +3,7 @@
 //! Only ratios within a run mean something: another day, another load. Every row is the median of
 //! rounds in which ours and the peer's run in turn.
 
+mod adoption;
 mod deploy;
 mod floor;
 mod pipeline;
@@ -45,10 +46,11 @@ impl Row {
 /// The parts, by the name that `cargo xtask bench NAME` takes.
 type Part = (&'static str, fn() -> Result<Vec<Row>, String>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("floor", floor::rows),
     ("pipeline", pipeline::rows),
     ("deploy", deploy::rows),
+    ("adoption", adoption::rows),
     ("schema", schema::rows),
     ("snapshot", snapshot::rows),
     ("sizes", sizes::rows),
