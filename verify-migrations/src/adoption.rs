@@ -1,17 +1,17 @@
 //! At which version a database is that has tables and no ledger: the files are applied one after the
 //! other in a scratch database, and after each the schema is compared with the live one.
 //!
-//! An outline is compared each time, the schema itself where the outlines are the same; what is
-//! nearest, where no version has the schema, is read in a second pass.
+//! A sketch is compared each time, an outline where the sketches are the same, and the schema itself
+//! where the outlines are; what is nearest, where no version has the schema, is read in a second pass.
 
 use std::cmp::Reverse;
 
-use contract::{Class, Failure, Report, Run};
+use contract::{Class, Failure, Progress, Report, Run};
 use db_read::Session;
 use migrations::{Migration, Set};
 use plan::adoption::{Adoption, NONE, Proof, files_digest};
 use records::Survey;
-use schema::{Outline, OutlineCache, Schema, Scope};
+use schema::{Outline, OutlineCache, Schema, Scope, Sketch, SketchCache};
 use scratch::{Scratch, ServerFacts, Wanted};
 use settings::Resolved;
 
@@ -26,6 +26,7 @@ const NEAR_MAX: usize = 8;
 /// What is read of a live database before its session is closed.
 pub(crate) struct Live {
     schema: Schema,
+    sketch: Sketch,
     outline: Outline,
     scope: Scope,
     server: Option<ServerFacts>,
@@ -37,6 +38,11 @@ impl Live {
         Ok(match session {
             Session::Sqlite(session) => Live {
                 schema: schema::read_sqlite(session.connection(), &scope)?,
+                sketch: Sketch::read_sqlite(
+                    session.connection(),
+                    &scope,
+                    &mut SketchCache::default(),
+                )?,
                 outline: Outline::read_sqlite(
                     session.connection(),
                     &scope,
@@ -47,6 +53,12 @@ impl Live {
             },
             Session::Postgres(session) => Live {
                 schema: schema::read_postgres(session.client(), &scope)?,
+                sketch: Sketch::read_postgres(
+                    session.client(),
+                    &scope,
+                    &mut SketchCache::default(),
+                    None,
+                )?,
                 outline: Outline::read_postgres(session.client(), &scope)?,
                 scope,
                 server: Some(ServerFacts::read(session)?),
@@ -105,7 +117,8 @@ impl Live {
         let migrations: Vec<&Migration> = set.migrations.iter().collect();
         let digest = schema::digest(&self.schema);
         let tried = scratch::with(wanted, &migrations, report, |scratch| {
-            self.try_each(scratch, set, &digest)
+            let mut progress = wanted.run.progress("looked for the version");
+            self.try_each(scratch, set, &digest, &mut progress)
         })?;
         let version = |at: usize| match at {
             0 => NONE.to_owned(),
@@ -128,9 +141,10 @@ impl Live {
         }
         let near = tried.nearest();
         let read = scratch::with(wanted, &migrations, report, |scratch| {
-            self.read_each(scratch, set, &near)
+            let mut progress = wanted.run.progress("read the nearest versions");
+            self.read_each(scratch, set, &near, &mut progress)
         })?;
-        // Of two that differ in as much the one whose outline is nearer, or the later one.
+        // Of two that differ in as much the one whose sketch is nearer, or the later one.
         let best = read.into_iter().min_by_key(|(at, differing)| {
             (differing.len(), tried.each[*at].distance, Reverse(*at))
         });
@@ -149,7 +163,13 @@ impl Live {
     }
 
     /// Applies file after file and looks at the schema after each.
-    fn try_each(&self, scratch: &mut Scratch, set: &Set, digest: &str) -> Result<Tried, Failure> {
+    fn try_each(
+        &self,
+        scratch: &mut Scratch,
+        set: &Set,
+        digest: &str,
+        progress: &mut Progress<'_>,
+    ) -> Result<Tried, Failure> {
         let mut tried = Tried::default();
         // What was read last of the schema in full, and of which state of the catalog.
         let mut last = None;
@@ -167,19 +187,28 @@ impl Live {
                     break;
                 }
             }
-            let distance = scratch.outline(&self.scope)?.distance(&self.outline);
+            let distance = scratch
+                .sketch(&self.scope, &self.sketch)?
+                .distance(&self.sketch);
             let mut fits = false;
             if distance == 0 {
                 let stamp = scratch.stamp()?;
                 fits = match &last {
                     Some((of, fits)) if *of == stamp => *fits,
-                    _ => schema::digest(&scratch.read_schema(&self.scope)?) == digest,
+                    _ => self.is_reached(scratch, digest)?,
                 };
                 last = Some((stamp, fits));
             }
             tried.each.push(Version { distance, fits });
+            progress.at_file(at, set.migrations.len());
         }
         Ok(tried)
+    }
+
+    /// Whether the scratch database has the live schema.
+    fn is_reached(&self, scratch: &mut Scratch, digest: &str) -> Result<bool, Failure> {
+        let is_alike = scratch.outline(&self.scope)?.distance(&self.outline) == 0;
+        Ok(is_alike && schema::digest(&scratch.read_schema(&self.scope)?) == digest)
     }
 
     /// How the schema differs from the live one at each of some versions.
@@ -188,12 +217,14 @@ impl Live {
         scratch: &mut Scratch,
         set: &Set,
         near: &[usize],
+        progress: &mut Progress<'_>,
     ) -> Result<Vec<(usize, Vec<String>)>, Failure> {
         let mut found = Vec::new();
         for at in 0..=set.migrations.len() {
             if at > 0 && scratch.apply(set, &set.migrations[at - 1])?.is_some() {
                 break;
             }
+            progress.at_file(at, set.migrations.len());
             if near.contains(&at) {
                 let schema = scratch.read_schema(&self.scope)?;
                 let differences = schema::diff(&schema, &self.schema);
@@ -219,7 +250,7 @@ struct Tried {
 }
 
 struct Version {
-    /// How far its outline is from the live one.
+    /// How far its sketch is from the live one.
     distance: usize,
     /// Whether its schema is the live one.
     fits: bool,

@@ -188,6 +188,19 @@ pub struct Progress<'a> {
 impl Progress<'_> {
     /// States how far the work is, in bytes; `total` 0 where it is not known.
     pub fn at(&mut self, done: u64, total: u64) {
+        let mib = |bytes: u64| bytes / (1024 * 1024);
+        self.draw(|| match (done.min(total) * 100).checked_div(total) {
+            Some(percent) => format!("{percent} % of {} MiB", mib(total)),
+            None => format!("{} MiB", mib(done)),
+        });
+    }
+
+    /// States how many of the files have been worked through.
+    pub fn at_file(&mut self, done: usize, total: usize) {
+        self.draw(|| format!("{done} of {total} files"));
+    }
+
+    fn draw(&mut self, how_far: impl FnOnce() -> String) {
         let pause = if self.terminal {
             Duration::from_millis(100)
         } else {
@@ -199,11 +212,7 @@ impl Progress<'_> {
             return;
         }
         self.drawn = Some(Instant::now());
-        let mib = |bytes: u64| bytes / (1024 * 1024);
-        let text = match (done.min(total) * 100).checked_div(total) {
-            Some(percent) => format!("{}: {percent} % of {} MiB", self.label, mib(total)),
-            None => format!("{}: {} MiB", self.label, mib(done)),
-        };
+        let text = format!("{}: {}", self.label, how_far());
         if self.terminal {
             write_stderr(&format!("\r\u{1b}[K{}", console::plain(&text)));
         } else {

@@ -17,6 +17,7 @@ mod objects;
 mod outline;
 mod postgres;
 mod scope;
+mod sketch;
 mod sqlite;
 mod tally;
 
@@ -33,5 +34,6 @@ pub use named::Named;
 pub use outline::{Outline, OutlineCache, catalog_stamp};
 pub use postgres::read_postgres;
 pub use scope::{Counted, Scope};
+pub use sketch::{Sketch, SketchCache};
 pub use sqlite::read_sqlite;
 pub use tally::{Tally, tally};

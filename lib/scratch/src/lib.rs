@@ -19,7 +19,7 @@ use db_connect::StatementError;
 use db_read::PostgresSession;
 use migrations::{Migration, Set};
 use records::Survey;
-use schema::{Outline, Schema, Scope};
+use schema::{Outline, Schema, Scope, Sketch};
 use settings::{Resolved, Target};
 
 pub use manner::Fault;
@@ -192,6 +192,19 @@ impl Scratch {
         match &mut self.0 {
             Engine::Sqlite(memory) => memory.stamp().map(Stamp),
             Engine::Postgres(session) => session.stamp().map(Stamp),
+        }
+    }
+
+    /// The schema's sketch, for next to nothing, as far as it may be `wanted`. One scratch database is
+    /// looked at in one scope.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog can't be read.
+    pub fn sketch(&mut self, scope: &Scope, wanted: &Sketch) -> Result<Sketch, Failure> {
+        match &mut self.0 {
+            Engine::Sqlite(memory) => memory.sketch(scope),
+            Engine::Postgres(session) => session.sketch(scope, wanted),
         }
     }
 

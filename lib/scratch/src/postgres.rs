@@ -4,7 +4,7 @@ use contract::{Class, Failure, Report, Run};
 use db_connect::{Link, StatementError};
 use migrations::{Migration, Set};
 use postgres::types::Type;
-use schema::{Outline, Schema, Scope};
+use schema::{Outline, Schema, Scope, Sketch, SketchCache};
 use settings::{Ambient, Target};
 
 use crate::manner::{Fault, manner};
@@ -26,6 +26,7 @@ pub(crate) struct Session {
     place: Place,
     settings: String,
     search_path: Option<String>,
+    sketched: SketchCache,
     stop: Stop,
 }
 
@@ -67,6 +68,7 @@ impl Session {
             place,
             settings,
             search_path: search_path(wanted),
+            sketched: SketchCache::default(),
             stop,
         };
         if let Some(schema) = &wanted.resolved.settings.migrations.schema {
@@ -178,6 +180,15 @@ impl Session {
 
     pub(crate) fn read_schema(&mut self, scope: &Scope) -> Result<Schema, Failure> {
         self.reading(|transaction| schema::read_postgres(transaction, scope))
+    }
+
+    pub(crate) fn sketch(&mut self, scope: &Scope, wanted: &Sketch) -> Result<Sketch, Failure> {
+        let mut cache = std::mem::take(&mut self.sketched);
+        let sketch = self.reading(|transaction| {
+            Sketch::read_postgres(transaction, scope, &mut cache, Some(wanted))
+        });
+        self.sketched = cache;
+        sketch
     }
 
     pub(crate) fn outline(&mut self, scope: &Scope) -> Result<Outline, Failure> {

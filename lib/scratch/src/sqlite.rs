@@ -7,7 +7,7 @@ use fallible_iterator::FallibleIterator as _;
 use migrations::{Migration, Set};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
-use schema::{Outline, OutlineCache, Schema, Scope};
+use schema::{Outline, OutlineCache, Schema, Scope, Sketch, SketchCache};
 
 use crate::manner::{Fault, manner};
 
@@ -21,6 +21,7 @@ pub(crate) struct Memory {
     /// Keeps the database, and reads it undisturbed by what a file left in its session.
     keeper: Connection,
     connection: Connection,
+    sketched: SketchCache,
     outlined: OutlineCache,
     /// The last outline, and the version of the schema that it is of.
     last: Option<(String, Outline)>,
@@ -34,6 +35,7 @@ impl Memory {
             keeper: connect(&name)?,
             connection: connect(&name)?,
             name,
+            sketched: SketchCache::default(),
             outlined: OutlineCache::default(),
             last: None,
         })
@@ -65,6 +67,12 @@ impl Memory {
             .map_err(|error| {
                 Failure::caused_by(Class::Error, "cannot read the schema's version", &error)
             })
+    }
+
+    /// Through the session of the files, as the outline is.
+    pub(crate) fn sketch(&mut self, scope: &Scope) -> Result<Sketch, Failure> {
+        let (connection, cache) = (&self.connection, &mut self.sketched);
+        Ok(Sketch::read_sqlite(connection, scope, cache)?)
     }
 
     /// Through the session of the files, which knows the schema that it has just changed.
