@@ -8,49 +8,131 @@ use crate::Outcome;
 
 pub(crate) mod majors;
 
-const PACKAGES: [&str; 6] = [
-    "postgresql",
-    "pgbouncer",
-    "openssl",
-    "python3",
-    "sqlite3",
-    "zstd",
+/// A program that is wanted, and the package that brings it.
+struct Wanted {
+    package: &'static str,
+    is_there: fn() -> bool,
+}
+
+const WANTED: [Wanted; 6] = [
+    Wanted {
+        package: "postgresql",
+        is_there: || tests::postgres_server::find_bin_dir().is_some(),
+    },
+    Wanted {
+        package: "pgbouncer",
+        is_there: || tests::pgbouncer::find().is_some(),
+    },
+    Wanted {
+        package: "openssl",
+        is_there: || runs("openssl", &["version"]),
+    },
+    Wanted {
+        package: "python3",
+        is_there: || runs("python3", &["--version"]),
+    },
+    Wanted {
+        package: "sqlite3",
+        is_there: || runs("sqlite3", &["--version"]),
+    },
+    Wanted {
+        package: "zstd",
+        is_there: || runs("zstd", &["--version"]),
+    },
 ];
 
-/// Finds them, installs them with apt where this user may, or says the one line to type.
+/// Finds them, installs those that are missing with apt where this user may, or says the one line
+/// to type. What is installed already stays as it is.
 pub(crate) fn ensure() -> Outcome {
-    if found() {
+    let packages = missing();
+    if packages.is_empty() {
         return Ok(());
     }
-    if let Some(mut apt) = apt_get() {
-        println!("xtask: installing {}", PACKAGES.join(" "));
-        // A list that is not fresh is no reason to stop; the install says what is missing.
-        let _ = crate::run(apt.arg("update"));
-        if let Some(mut apt) = apt_get() {
-            crate::run(
-                apt.args(["install", "--yes", "--no-install-recommends"])
-                    .args(PACKAGES),
-            )?;
-        }
-    }
-    if found() {
-        Ok(())
-    } else {
-        Err(format!(
-            "tests and benchmark need {}; type: sudo apt-get install {}",
-            PACKAGES.join(", "),
-            PACKAGES.join(" ")
-        ))
+    let by_hand = format!(
+        "tests and benchmark need {}; type: sudo apt-get install {}",
+        packages.join(", "),
+        packages.join(" ")
+    );
+    let Some(mut apt) = apt_get() else {
+        return Err(by_hand);
+    };
+    println!("xtask: not found: {}", packages.join(" "));
+    // A list that is not fresh is no reason to stop; the install says what is missing.
+    let _ = crate::run(apt.args(["update", "--quiet"]));
+    install(&packages).map_err(|why| format!("{why}; {by_hand}"))?;
+    match missing().is_empty() {
+        true => Ok(()),
+        false => Err(by_hand),
     }
 }
 
-fn found() -> bool {
-    tests::postgres_server::find_bin_dir().is_some()
-        && tests::pgbouncer::find().is_some()
-        && runs("openssl", &["version"])
-        && ["python3", "sqlite3", "zstd"]
-            .iter()
-            .all(|program| runs(program, &["--version"]))
+fn missing() -> Vec<&'static str> {
+    let missing = WANTED.iter().filter(|wanted| !(wanted.is_there)());
+    missing.map(|wanted| wanted.package).collect()
+}
+
+/// Says what will be installed, and installs it, unless something would be changed that is there.
+fn install(packages: &[&str]) -> Outcome {
+    let simulated = apt(packages, &["--simulate"])
+        .ok_or("apt-get is gone")?
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run apt-get: {error}"))?;
+    if !simulated.status.success() {
+        return Err(format!("apt-get can't install {}", packages.join(" ")));
+    }
+    let change = Change::read(&String::from_utf8_lossy(&simulated.stdout));
+    if !change.to_others.is_empty() {
+        return Err(format!(
+            "installing {} would upgrade or remove {}",
+            packages.join(" "),
+            change.to_others.join(", ")
+        ));
+    }
+    println!("xtask: apt-get will install {}", change.new.join(" "));
+    crate::run(&mut apt(packages, &["--yes"]).ok_or("apt-get is gone")?)
+}
+
+fn apt(packages: &[&str], options: &[&str]) -> Option<Command> {
+    let mut apt = apt_get()?;
+    apt.args([
+        "install",
+        "--no-upgrade",
+        "--no-remove",
+        "--no-install-recommends",
+    ])
+    .args(options)
+    .args(packages);
+    Some(apt)
+}
+
+/// What apt-get would do.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Change {
+    /// Packages that are not there yet.
+    new: Vec<String>,
+    /// Packages that are there, and would be others or none.
+    to_others: Vec<String>,
+}
+
+impl Change {
+    /// Reads what `apt-get --simulate` prints, as apt-get(8) has it: `Inst NAME (NEW …)`, with `[OLD]`
+    /// before the parenthesis where a version is there already, and `Remv NAME`.
+    fn read(simulated: &str) -> Change {
+        let mut change = Change::default();
+        for line in simulated.lines() {
+            let mut words = line.split(' ');
+            match (words.next(), words.next(), words.next()) {
+                (Some("Inst"), Some(name), Some(version)) if version.starts_with('[') => {
+                    change.to_others.push(name.to_owned());
+                }
+                (Some("Inst"), Some(name), _) => change.new.push(name.to_owned()),
+                (Some("Remv" | "Purg"), Some(name), _) => change.to_others.push(name.to_owned()),
+                _ => {}
+            }
+        }
+        change
+    }
 }
 
 /// apt-get as root, or through a sudo that asks for no password.
@@ -62,12 +144,21 @@ fn apt_get() -> Option<Command> {
         Command::new("apt-get")
     } else if runs("sudo", &["-n", "true"]) {
         let mut command = Command::new("sudo");
-        command.args(["-n", "apt-get"]);
+        // It keeps no variable of ours.
+        command.args([
+            "-n",
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "LC_ALL=C",
+            "apt-get",
+        ]);
         command
     } else {
         return None;
     };
-    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C");
     Some(command)
 }
 
@@ -79,4 +170,32 @@ fn runs(program: &str, args: &[&str]) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod change_tests {
+    use super::Change;
+
+    #[test]
+    fn what_apt_would_install_is_told_from_what_it_would_change() {
+        let simulated = "\
+Reading package lists...
+The following NEW packages will be installed:
+  libzstd2 zstd
+Remv old-thing [1.0-1]
+Inst zstd (1.5.4 Debian:12/stable [amd64])
+Inst libc6 [2.36-9] (2.36-10 Debian:12/stable [amd64]) []
+Inst libzstd2 (1.5.4 Debian:12/stable [amd64])
+Conf zstd (1.5.4 Debian:12/stable [amd64])
+";
+        let expected = Change {
+            new: vec!["zstd".to_owned(), "libzstd2".to_owned()],
+            to_others: vec!["old-thing".to_owned(), "libc6".to_owned()],
+        };
+        assert_eq!(Change::read(simulated), expected);
+        assert_eq!(
+            Change::read("0 upgraded, 0 newly installed\n"),
+            Change::default()
+        );
+    }
 }
