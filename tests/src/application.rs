@@ -20,7 +20,10 @@ pub fn make(dir: &Path, program: &dyn Fn(&str) -> Command) {
     let migrations = dir.join("migrations");
     std::fs::create_dir_all(&migrations).unwrap();
     std::fs::create_dir_all(dir.join("backups")).unwrap();
-    std::fs::copy(sample.join("lockstep.toml"), dir.join("lockstep.toml")).unwrap();
+    let settings = std::fs::read_to_string(sample.join("lockstep.toml")).unwrap();
+    // As its schema lies from the repository's demo/.
+    let settings = settings.replace("#:schema ../", "#:schema ../pipelines/");
+    std::fs::write(dir.join("lockstep.toml"), settings).unwrap();
     std::fs::copy(
         sample.join("migrations").join(FIRST),
         migrations.join(FIRST),

@@ -48,6 +48,7 @@ fn every_pipeline_passes_its_check_and_says_when_to_use_it() {
         }
         seen += 1;
         let text = std::fs::read_to_string(&path).unwrap();
+        let (_, text) = text.split_once('\n').unwrap();
         assert!(text.starts_with("# "), "{}", path.display());
         assert!(
             text.to_lowercase().contains("use it "),
