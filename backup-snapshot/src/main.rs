@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use contract::{Check, Class, Failure, Report, Run, Tool};
+use contract::{Check, Class, Failure, Manual, Report, Run, Tool};
 use guards::Action;
 use jiff::Timestamp;
 use records::{LedgerName, Survey};
@@ -27,7 +27,20 @@ mod source;
 use failure::failed;
 use source::{Source, Taken};
 
-const TOOL: Tool = contract::tool!(&CHECKS);
+const TOOL: Tool = contract::tool!(&CHECKS).with_manual(Manual {
+    examples: &[
+        (
+            "backup-snapshot",
+            "copy the environment's database to the folder that [backup] names",
+        ),
+        (
+            "backup-snapshot sqlite:app.db --dir backups",
+            "copy this database to this folder",
+        ),
+    ],
+    reads: &[settings::TARGET_READS, guards::READS],
+    see_also: &["deploy-db", "verify-guards"],
+});
 
 const STORAGE_LASTS: Check = Check {
     id: "storage-lasts",

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::ValueParser;
-use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run, Tool};
+use contract::{Changed, Check, Class, Classify as _, Failure, Manual, Report, Run, Tool};
 use db_write::{NewMark, Options, Stop};
 use guards::Action;
 use migrations::Dialect;
@@ -25,7 +25,25 @@ mod unchanged;
 use deployment::Deployment;
 use heard::Heard;
 
-const TOOL: Tool = contract::tool!(&CHECKS);
+const TOOL: Tool = contract::tool!(&CHECKS).with_manual(Manual {
+    examples: &[
+        (
+            "deploy-db",
+            "apply what is pending, on the evidence of the programs before it",
+        ),
+        (
+            "deploy-db --wait-lock 5m",
+            "wait for another deployment to end first",
+        ),
+    ],
+    reads: &[settings::TARGET_READS, guards::READS],
+    see_also: &[
+        "verify-migrations",
+        "backup-snapshot",
+        "verify-guards",
+        "orchestrator",
+    ],
+});
 
 const OWN: [Check; 7] = [
     deployment::APPLIED,

@@ -9,7 +9,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run, Tool};
+use contract::{Changed, Check, Class, Classify as _, Failure, Manual, Report, Run, Tool};
 use db_write::{NewMark, Options, Writer};
 use guards::Process;
 use records::{Place, Survey};
@@ -37,7 +37,21 @@ const TOOL: Tool = contract::tool!([
     ALONE,
     MARKED,
     settings::SETTINGS_USED
-]);
+])
+.with_manual(Manual {
+    examples: &[
+        (
+            "mark-db --create --confirm sqlite:app.db",
+            "make a SQLite database and mark it as this environment's",
+        ),
+        (
+            "mark-db --confirm postgres://app@db.example.org:5432/app",
+            "mark the environment's database, in its CI job",
+        ),
+    ],
+    reads: &[settings::TARGET_READS, guards::READS],
+    see_also: &["verify-guards", "deploy-db"],
+});
 
 const NAMED: Check = Check {
     id: "environment-named",

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run, Tool};
+use contract::{Changed, Check, Class, Classify as _, Failure, Manual, Report, Run, Tool};
 use db_write::{NewSchema, Options, Resolution, Row, Writer};
 use guards::Action;
 use migrations::{LedgerRow, Migration, RowState};
@@ -25,7 +25,20 @@ mod undo;
 
 use adoption::{Claim, Grounds};
 
-const TOOL: Tool = contract::tool!(&CHECKS);
+const TOOL: Tool = contract::tool!(&CHECKS).with_manual(Manual {
+    examples: &[
+        (
+            "mark-migrations --applied-through 0042",
+            "adopt a database that is at this version",
+        ),
+        (
+            "mark-migrations --resolve 0042 applied --because 'ended by hand'",
+            "end a row that a broken run left",
+        ),
+    ],
+    reads: &[settings::TARGET_READS, guards::READS],
+    see_also: &["verify-migrations", "deploy-db"],
+});
 
 const ADOPTABLE: Check = Check {
     id: "database-adoptable",

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use accept::{Lines, Verdict};
-use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run, Tool};
+use contract::{Changed, Check, Class, Classify as _, Failure, Manual, Report, Run, Tool};
 use db_write::{NewAccepted, NewSchema, Options, Writer};
 use drift::Basis;
 use guards::Action;
@@ -21,7 +21,20 @@ use settings::{Resolved, TargetArgs};
 
 mod evidence;
 
-const TOOL: Tool = contract::tool!(&CHECKS);
+const TOOL: Tool = contract::tool!(&CHECKS).with_manual(Manual {
+    examples: &[
+        (
+            "mark-schema --renew",
+            "record the schema anew after an upgrade of the server",
+        ),
+        (
+            "mark-schema --accept sha256:5d1be7e9dda1ee8896be5b7e34a85ee16452a7b4e2e5f7a9d3c2b1a0f9e8d7c6",
+            "accept what was changed by hand, by the digest that verify-schema prints",
+        ),
+    ],
+    reads: &[settings::TARGET_READS, guards::READS],
+    see_also: &["verify-schema", "record-schema"],
+});
 
 const LEDGER_WHOLE: Check = Check {
     id: "ledger-whole",

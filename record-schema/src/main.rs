@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contract::{Check, Class, Failure, Report, Run, Tool};
+use contract::{Check, Class, Failure, Manual, Report, Run, Tool};
 use db_read::Session;
 use records::LedgerName;
 use schema::{Difference, INDEX_VALID, SCHEMA_EXISTS, Schema, Scope};
@@ -17,7 +17,15 @@ mod file;
 
 use file::{Recorded, Written};
 
-const TOOL: Tool = contract::tool!([SCHEMA_RECORDED, SCHEMA_EXISTS, INDEX_VALID, SETTINGS_USED]);
+const TOOL: Tool = contract::tool!([SCHEMA_RECORDED, SCHEMA_EXISTS, INDEX_VALID, SETTINGS_USED])
+    .with_manual(Manual {
+        examples: &[(
+            "record-schema sqlite:app.db --output schema.toml",
+            "write the database's schema to a file that can be reviewed",
+        )],
+        reads: &[settings::TARGET_READS],
+        see_also: &["verify-schema"],
+    });
 
 const SCHEMA_RECORDED: Check = Check {
     id: "schema-recorded",

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use contract::{Check, Class, Failure, Report, Run, Tool};
+use contract::{Check, Class, Failure, Manual, Report, Run, Tool};
 use settings::file::Version;
 use settings::{SETTINGS_USED, TargetArgs};
 
@@ -31,7 +31,21 @@ const TOOL: Tool = contract::tool!([
     MARK_READABLE,
     TRACE_ABSENT,
     SETTINGS_USED,
-]);
+])
+.with_manual(Manual {
+    examples: &[
+        (
+            "verify-connection sqlite:app.db",
+            "look whether the file is a database that can be read",
+        ),
+        (
+            "verify-connection --wait 30s",
+            "wait until the environment's database answers",
+        ),
+    ],
+    reads: &[settings::TARGET_READS],
+    see_also: &["verify-env", "verify-schema", "orchestrator"],
+});
 
 const DATABASE_ANSWERS: Check = Check {
     id: "database-answers",

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contract::{Check, Finding, Report, Run, Tool};
+use contract::{Check, Finding, Manual, Report, Run, Tool};
 use settings::{SETTINGS_USED, SettingsArgs, Variables};
 
 mod demand;
@@ -32,7 +32,21 @@ const TOOL: Tool = contract::tool!([
     VALUE_CLEAN,
     PATH_PRESENT,
     SETTINGS_USED,
-]);
+])
+.with_manual(Manual {
+    examples: &[
+        (
+            "verify-env",
+            "hold the environment's variables against [env] in lockstep.toml",
+        ),
+        (
+            "verify-env --example .env.example",
+            "demand every variable of that file, with a value of its own",
+        ),
+    ],
+    reads: &[settings::SETTINGS_READS],
+    see_also: &["verify-connection", "orchestrator"],
+});
 
 const VARIABLE_SET: Check = Check {
     id: "variable-set",

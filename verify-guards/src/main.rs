@@ -6,13 +6,26 @@
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use contract::{Check, Failure, Report, Run, Tool};
+use contract::{Check, Failure, Manual, Report, Run, Tool};
 use db_read::{Options, Session};
 use guards::Action;
 use records::LedgerName;
 use settings::TargetArgs;
 
-const TOOL: Tool = contract::tool!(&CHECKS);
+const TOOL: Tool = contract::tool!(&CHECKS).with_manual(Manual {
+    examples: &[
+        (
+            "verify-guards",
+            "say whether deploy-db would be allowed here",
+        ),
+        (
+            "verify-guards --action backup",
+            "say whether backup-snapshot would be",
+        ),
+    ],
+    reads: &[settings::TARGET_READS, guards::READS],
+    see_also: &["mark-db", "deploy-db", "backup-snapshot"],
+});
 
 const CHECKS: [Check; 1 + guards::CHECKS.len()] =
     contract::join([&[settings::SETTINGS_USED], &guards::CHECKS]);

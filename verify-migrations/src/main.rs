@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use contract::{Check, Class, Failure, Report, Run, Tool};
+use contract::{Check, Class, Failure, Manual, Report, Run, Tool};
 use db_read::{Options, Session};
 use plan::Plan;
 use records::{NamedTool, Survey};
@@ -19,7 +19,20 @@ mod adoption;
 mod rules;
 mod unchanged;
 
-const TOOL: Tool = contract::tool!(&CHECKS);
+const TOOL: Tool = contract::tool!(&CHECKS).with_manual(Manual {
+    examples: &[
+        (
+            "verify-migrations sqlite:app.db",
+            "read the folder migrations, and say what is pending and what stands against it",
+        ),
+        (
+            "verify-migrations --expect none",
+            "fail while anything is pending",
+        ),
+    ],
+    reads: &[settings::TARGET_READS],
+    see_also: &["deploy-db", "mark-migrations", "verify-schema"],
+});
 
 const NONE_PENDING: Check = Check {
     id: "none-pending",

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contract::{Check, Class, Failure, Report, Run, Tool};
+use contract::{Check, Class, Failure, Manual, Report, Run, Tool};
 use db_read::{Leftovers, Options, Session};
 use plan::adoption::ADOPTION_PROVEN;
 use records::{Accepted, LedgerName, RecordedSchema, Survey};
@@ -21,7 +21,20 @@ mod replay;
 
 use expected::{Expected, Source};
 
-const TOOL: Tool = contract::tool!(&CHECKS);
+const TOOL: Tool = contract::tool!(&CHECKS).with_manual(Manual {
+    examples: &[
+        (
+            "verify-schema",
+            "hold the database against the schema that was recorded",
+        ),
+        (
+            "verify-schema --replay",
+            "hold it against what the applied migrations make of an empty one",
+        ),
+    ],
+    reads: &[settings::TARGET_READS],
+    see_also: &["record-schema", "mark-schema", "verify-migrations"],
+});
 
 const EXPECTATION_KNOWN: Check = Check {
     id: "expectation-known",

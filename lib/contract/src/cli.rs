@@ -7,7 +7,6 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches as _, ValueEnum};
 
 use crate::Tool;
-use crate::class::exit_table;
 use crate::manual;
 
 /// How the result is written to stdout.
@@ -82,12 +81,14 @@ pub(crate) enum Parsed<A> {
 pub(crate) fn command<A: Args>(tool: &Tool) -> Command {
     let command = Command::new(tool.name)
         .version(tool.version)
-        .after_help(exit_table())
         .disable_help_subcommand(true);
     // After the arguments: clap would take a flattened struct's own comment for the program's.
+    let below = manual::below_help(tool);
     Common::augment_args(A::augment_args(command))
         .about(tool.about)
         .long_about(None::<&str>)
+        .mut_subcommands(|subcommand| subcommand.after_help(below.clone()))
+        .after_help(below)
 }
 
 pub(crate) fn parse<A: Args>(tool: &Tool, args: &[OsString]) -> Parsed<A> {
@@ -139,7 +140,7 @@ fn text_asked_for<A: Args>(tool: &Tool, args: &[OsString]) -> Option<Vec<u8>> {
     }
     let mut text = Vec::new();
     if has("--man") {
-        return manual::page(command::<A>(tool)).ok();
+        return manual::page(tool, command::<A>(tool)).ok();
     }
     let shell = clap_complete::Shell::from_str(value_of(&own, "--completions")?, false).ok()?;
     clap_complete::generate(shell, &mut command::<A>(tool), tool.name, &mut text);

@@ -42,4 +42,4 @@ pub use failure::{Classify, Failure};
 pub use report::{Changed, Counts, Finding, Location, Report, Status, TargetFacts};
 pub use run::{Progress, Run, Voice, now, run, timestamp};
 pub use run_id::{actor, new_run_id, new_uuid, run_id};
-pub use tool::{Check, Tool, join};
+pub use tool::{Check, Entry, Manual, Reads, Tool, join};

@@ -15,6 +15,42 @@ pub struct Tool {
     /// How the program ends where its results can't be written, if not in the contract's class of
     /// what went wrong. For the orchestrator alone, whose own codes hand on its steps'.
     pub own_fault: Option<(u8, &'static str)>,
+    /// What its exit codes mean, below a line that says so, if not what the contract's mean.
+    pub exit_codes: Option<&'static str>,
+    /// What help and manual page say of it beyond its arguments.
+    pub manual: Manual,
+}
+
+/// A term and what it means: a file, a variable, a command that can be typed.
+pub type Entry = (&'static str, &'static str);
+
+/// What the help and the manual page say of a program beyond its arguments.
+#[derive(Debug)]
+pub struct Manual {
+    /// Commands that can be typed as they stand, and what they do.
+    pub examples: &'static [Entry],
+    /// What it reads beside what every program does.
+    pub reads: &'static [Reads],
+    /// The programs whose pages go on where its own ends.
+    pub see_also: &'static [&'static str],
+}
+
+/// What a program, or a part that several have, reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Reads {
+    /// Variables.
+    pub environment: &'static [Entry],
+    /// Files.
+    pub files: &'static [Entry],
+}
+
+impl Manual {
+    /// That of a program that says nothing.
+    pub const NONE: Manual = Manual {
+        examples: &[],
+        reads: &[],
+        see_also: &[],
+    };
 }
 
 impl Tool {
@@ -24,6 +60,19 @@ impl Tool {
             own_fault: Some((code, class)),
             ..self
         }
+    }
+
+    /// This program with a meaning of its own for its exit codes.
+    pub const fn with_exit_codes(self, exit_codes: &'static str) -> Tool {
+        Tool {
+            exit_codes: Some(exit_codes),
+            ..self
+        }
+    }
+
+    /// This program with what its help and its manual page say.
+    pub const fn with_manual(self, manual: Manual) -> Tool {
+        Tool { manual, ..self }
     }
 }
 
@@ -48,6 +97,8 @@ macro_rules! tool {
             about: env!("CARGO_PKG_DESCRIPTION"),
             checks: &[$($check),*],
             own_fault: None,
+            exit_codes: None,
+            manual: $crate::Manual::NONE,
         }
     };
     ($checks:expr) => {
@@ -57,6 +108,8 @@ macro_rules! tool {
             about: env!("CARGO_PKG_DESCRIPTION"),
             checks: $checks,
             own_fault: None,
+            exit_codes: None,
+            manual: $crate::Manual::NONE,
         }
     };
 }

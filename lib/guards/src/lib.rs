@@ -4,7 +4,7 @@
 //! argument, variable or feature that leaves a guard out. What is allowed is allowed because the
 //! mark in the database says so; a file can only add to that.
 
-use contract::{Check, Report};
+use contract::{Check, Reads, Report};
 use records::{Intruder, Mark, Place, RECORDS_OWN, Survey};
 use settings::environment::VARIABLE;
 use settings::file::{RunsIn, Terms};
@@ -17,6 +17,16 @@ mod tests;
 
 pub use evidence::data_expected;
 pub use process::Process;
+
+/// What the manual page of a guarded program says of the guards.
+pub const READS: Reads = Reads {
+    environment: &[(
+        "CI",
+        "Has to be true where the database is protected, unless its environment runs_in a release; \
+         what [environments.NAME.require] names beside it has to be as it says.",
+    )],
+    files: &[],
+};
 
 /// The run knows which environment it is for.
 pub const ENVIRONMENT_NAMED: Check = Check {
