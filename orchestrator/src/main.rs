@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contract::{Check, Tool};
+use contract::{Check, Manual, Reads, Tool};
 
 mod answers;
 mod armed;
@@ -21,6 +21,7 @@ mod frozen;
 mod github;
 mod junit;
 mod lock;
+mod lookup;
 mod notes;
 mod output;
 mod pipeline;
@@ -51,7 +52,31 @@ const TOOL: Tool = contract::tool!([
     CLEANUP_PASSED,
     RUN_RECORDED,
 ])
-.with_own_fault(verdict::OWN_FAULT, "fault");
+.with_own_fault(verdict::OWN_FAULT, "fault")
+.with_exit_codes(EXIT_CODES)
+.with_manual(Manual {
+    examples: &[
+        (
+            "orchestrator check production",
+            "say whether pipelines/production.toml could be run",
+        ),
+        (
+            "orchestrator run production",
+            "run it; in CI: exec orchestrator run production",
+        ),
+        (
+            "orchestrator run release.toml --junit report.xml",
+            "run this file, and write the run as JUnit XML too",
+        ),
+    ],
+    reads: &[settings::SETTINGS_READS, READS],
+    see_also: &[
+        "verify-guards",
+        "verify-migrations",
+        "backup-snapshot",
+        "deploy-db",
+    ],
+});
 
 const PIPELINE_VALID: Check = Check {
     id: "pipeline-valid",
@@ -115,8 +140,30 @@ Exit codes:
 The steps that belong to Lockstep exit with
   1 fail, 2 usage, 3 error, 4 unavailable, 5 busy, 6 partial";
 
+const READS: Reads = Reads {
+    environment: &[(
+        "PATH",
+        "Where a step's program is looked up that is not beside the orchestrator; absolute folders \
+         alone.",
+    )],
+    files: &[
+        (
+            "pipelines/NAME.toml",
+            "The pipeline NAME, in the working folder or above it.",
+        ),
+        (
+            ".lockstep/runs/ID/",
+            "What is kept of a run: run.json, a log for each step, the evidence chain.",
+        ),
+        (
+            ".lockstep/NAME.lock",
+            "Held as long as a run of this environment lasts; run.lock without an environment.",
+        ),
+    ],
+};
+
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES, arg_required_else_help = false)]
+#[command(arg_required_else_help = false)]
 struct Args {
     #[command(subcommand)]
     act: Act,
@@ -125,7 +172,6 @@ struct Args {
 #[derive(clap::Subcommand)]
 enum Act {
     /// Run the pipeline.
-    #[command(after_help = EXIT_CODES)]
     Run {
         #[command(flatten)]
         files: Files,
@@ -134,16 +180,14 @@ enum Act {
         junit: Option<PathBuf>,
     },
     /// Say whether the pipeline could be run, and run nothing.
-    #[command(after_help = EXIT_CODES)]
     Check(Files),
     /// Show what the pipeline would run, and run nothing.
-    #[command(after_help = EXIT_CODES)]
     List(Files),
 }
 
 #[derive(clap::Args)]
 struct Files {
-    /// The pipeline file.
+    /// The pipeline file, or NAME for pipelines/NAME.toml in the working folder or above it.
     #[arg(value_name = "PIPELINE")]
     pipeline: PathBuf,
     /// The settings, instead of lockstep.toml in the working folder.

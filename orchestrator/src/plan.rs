@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use settings::nearest::nearest;
+
 use crate::frozen;
 use crate::pipeline::{Changes, Defaults, Pipeline, Retry, Step};
 use crate::programs::Found;
-use crate::promise::{Promise, Verb, is_suite_name};
+use crate::promise::{Promise, Verb, is_suite_name, suite};
 
 /// How long a clean-up step that changes the database may take where it does not say: a restore
 /// that is cut short is worse than one that takes long.
@@ -214,7 +216,10 @@ fn plan_step(
                 )
             } else {
                 (
-                    format!("{program} is neither beside the orchestrator nor in PATH"),
+                    format!(
+                        "{program} is neither beside the orchestrator nor in PATH{}",
+                        meant(program)
+                    ),
                     "install it, or write its path",
                 )
             };
@@ -244,6 +249,14 @@ fn plan_step(
     }
 }
 
+/// The program of the suite whose name was probably meant, as a question.
+fn meant(program: &str) -> String {
+    match nearest(file_name(program), suite()) {
+        Some(known) if known != file_name(program) => format!("; did you mean {known:?}?"),
+        _ => String::new(),
+    }
+}
+
 /// A program of the suite has a verb and stands beside the orchestrator, or is called by its bare
 /// name alone; its result has to prove it. Anything else declares what it changes, and what has the
 /// name of a program of the suite can't be declared to do less than that one does.
@@ -267,7 +280,10 @@ fn promise(step: &Step, found: &Found) -> Result<Promise, (String, &'static str)
         }
         (_, Some(changes)) => Ok(Promise::Foreign(changes)),
         (_, None) => Err((
-            format!("{program} is not a program of the suite and does not say what it changes"),
+            format!(
+                "{program} is not a program of the suite and does not say what it changes{}",
+                meant(program)
+            ),
             "add changes = \"nothing\", \"files\", \"database\" or \"service\" to the step",
         )),
     }

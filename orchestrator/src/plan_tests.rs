@@ -195,6 +195,46 @@ fn what_changes_the_database_has_a_timeout_of_its_own() {
 }
 
 #[test]
+fn a_program_of_the_suite_that_is_mistyped_is_guessed() {
+    let nowhere = |_: &str| Found::Missing;
+    for (program, changes, meant) in [
+        ("verify-enf", "", "verify-env"),
+        ("verify-env.", "", "verify-env"),
+        ("verifyenv", "", "verify-env"),
+        ("backup-snapshots", "", "backup-snapshot"),
+        (
+            "deploy_db",
+            "changes = \"database\"\ntimeout = \"1m\"",
+            "deploy-db",
+        ),
+        ("Verify-Env", "changes = \"nothing\"", "verify-env"),
+        ("verify-migration", "", "verify-migrations"),
+        ("systemctl", "changes = \"service\"", ""),
+        // It is what it is; it is only not there.
+        ("verify-env", "", ""),
+    ] {
+        let text =
+            format!("pipeline = 1\nname = \"p\"\n[[step]]\nrun = [{program:?}]\n{changes}\n");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.toml");
+        std::fs::write(&path, text).unwrap();
+        let problems = plan(&Pipeline::read(&path).unwrap(), false, nowhere).unwrap_err();
+        for problem in &problems {
+            let guess = problem
+                .what
+                .split_once("; did you mean \"")
+                .map(|(_, rest)| rest);
+            let expected = format!("{meant}\"?");
+            assert_eq!(
+                guess,
+                (!meant.is_empty()).then_some(&*expected),
+                "{problem:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_program_is_looked_up_whatever_part_it_stands_in() {
     refused(
         false,

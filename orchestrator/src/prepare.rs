@@ -5,6 +5,7 @@ use std::path::Path;
 use contract::{Class, Failure, Report, Run};
 use settings::file::FILE_NAME;
 
+use crate::lookup;
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::plan::{self, Plan, PlannedStep, Problem, ProblemKind};
 use crate::programs::Places;
@@ -60,7 +61,22 @@ impl Refusal {
 /// The report that says why nothing was run.
 pub(crate) fn prepare(files: &Files, run: &Run) -> Result<Ready, Box<Refusal>> {
     let mut report = Report::default();
-    let pipeline = Pipeline::read(&files.pipeline).map_err(|error| match &error {
+    const NAME_ONE: &str = "name a pipeline file, such as pipelines/predeploy.toml";
+    let file = std::env::current_dir()
+        .map_err(|error| {
+            Refusal::own_fault(Failure::caused_by(
+                Class::Error,
+                "cannot tell the working folder",
+                &error,
+            ))
+        })
+        .and_then(|folder| {
+            lookup::find(&files.pipeline, &folder).map_err(|unknown| {
+                let failure = Failure::new(Class::Usage, unknown.to_string());
+                Refusal::own_fault(failure.remedy(NAME_ONE))
+            })
+        })?;
+    let pipeline = Pipeline::read(&file).map_err(|error| match &error {
         PipelineError::Content { path, line, what } => {
             let mut report = Report::default();
             let path = path.display().to_string();
@@ -73,14 +89,14 @@ pub(crate) fn prepare(files: &Files, run: &Run) -> Result<Ready, Box<Refusal>> {
                 error.to_string(),
                 std::error::Error::source(&error).unwrap_or(&error),
             )
-            .remedy("name a pipeline file, such as pipelines/predeploy.toml"),
+            .remedy(NAME_ONE),
         ),
     })?;
     let named = name_environment(&pipeline, files, &mut report)?;
     if let Some(name) = &named.name {
         run.environment(name);
     }
-    let places = Places::of_process(&files.pipeline).map_err(|error| {
+    let places = Places::of_process(&file).map_err(|error| {
         let what = "cannot tell where programs are looked for";
         Refusal::own_fault(Failure::caused_by(Class::Error, what, &error))
     })?;

@@ -29,6 +29,36 @@ fn all_steps_run_in_order_and_the_result_is_zero() {
 }
 
 #[test]
+fn a_pipeline_is_called_by_its_name() {
+    let bench = Bench::new();
+    bench.pipeline(&format!(
+        "{}[[step]]\nrun = [\"./beside\"]\nchanges = \"nothing\"\n",
+        ours("verify-env", "touch=ran|result=pass")
+    ));
+    std::fs::create_dir(bench.path("pipelines")).unwrap();
+    std::fs::rename(bench.path("p.toml"), bench.path("pipelines/release.toml")).unwrap();
+    // What it names by a path is relative to the file.
+    bench.script("pipelines/beside", "#!/bin/sh\n");
+    std::fs::create_dir(bench.path("below")).unwrap();
+    for (folder, act) in [
+        (".", "run"),
+        ("below", "run"),
+        (".", "check"),
+        ("below", "list"),
+    ] {
+        let mut command = bench.command(&[act, "release"]);
+        let done = bench.finish(command.current_dir(bench.path(folder)));
+        done.exited(0);
+        let ran = bench.path(folder).join("ran");
+        assert_eq!(std::fs::remove_file(ran).is_ok(), act == "run", "{done:#?}");
+    }
+    bench
+        .finish(&mut bench.command(&["run", "relaese"]))
+        .exited(125)
+        .says("did you mean release?");
+}
+
+#[test]
 fn the_first_failure_stops_the_run_and_its_code_is_handed_on() {
     for code in [1, 2, 3, 4, 5, 6, 7, 42, 101, 124, 200, 255] {
         let bench = Bench::new();
