@@ -40,14 +40,11 @@ pub(crate) fn find(named: &Path, folder: &Path) -> Result<PathBuf, Unknown> {
     }
     let place = place(name);
     let mut known = Vec::new();
-    for (above, folder) in folders(folder).enumerate() {
-        if folder.join(&place).exists() {
+    for (above, folder) in folder.ancestors().enumerate() {
+        let file = folder.join(&place);
+        if file.exists() && (above == 0 || is_own(&file)) {
             // Short, as it would have been typed.
-            return Ok(if above == 0 {
-                place
-            } else {
-                folder.join(place)
-            });
+            return Ok(if above == 0 { place } else { file });
         }
         known.extend(names(&folder.join(FOLDER)));
     }
@@ -76,28 +73,18 @@ fn place(name: &str) -> PathBuf {
     }
 }
 
-/// The folder, and those above it up to the repository's. Where others may write, what lies there is
-/// not taken for the user's own.
-fn folders(folder: &Path) -> impl Iterator<Item = &Path> {
-    let mut within = true;
-    folder
-        .ancestors()
-        .enumerate()
-        .map_while(move |(at, folder)| {
-            if !within || (at > 0 && !is_trusted(folder)) {
-                return None;
-            }
-            within = !folder.join(".git").exists();
-            Some(folder)
-        })
+/// Whether a file above the working folder is taken for the user's own: not where another account has
+/// laid it into a folder into which everybody may write, or may put such a folder.
+fn is_own(file: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    let mode = |folder: &Path| folder.metadata().map_or(0o777, |found| found.mode());
+    let owner = file.metadata().map_or(u32::MAX, |found| found.uid());
+    let modes = file.ancestors().skip(1).take(2).map(mode);
+    is_trusted(owner, modes, own)
 }
 
-fn is_trusted(folder: &Path) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    folder.metadata().is_ok_and(|found| {
-        let by_others = found.mode() & 0o002 != 0;
-        !by_others && (own == 0 || [own, 0].contains(&found.uid()))
-    })
+fn is_trusted(owner: u32, mut modes: impl Iterator<Item = u32>, own: u32) -> bool {
+    [own, 0].contains(&owner) || modes.all(|mode| mode & 0o002 == 0)
 }
 
 /// The names of the pipelines in a folder.
@@ -113,7 +100,6 @@ fn names(folder: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     fn put(dir: &Path, file: &str) -> PathBuf {
         let path = dir.join(file);
@@ -178,22 +164,18 @@ mod tests {
     }
 
     #[test]
-    fn the_search_ends_at_the_repository_and_where_others_may_write() {
-        let dir = tempfile::tempdir().unwrap();
-        let (open, root) = (dir.path().join("open"), dir.path().join("open/repository"));
-        let below = root.join("app");
-        std::fs::create_dir_all(&below).unwrap();
-        put(dir.path(), "pipelines/outer.toml");
-        put(&open, "pipelines/planted.toml");
-        let planted = |folder: &Path| find(Path::new("planted"), folder);
-        assert!(planted(&below).is_ok());
-        std::fs::create_dir(root.join(".git")).unwrap();
-        assert!(planted(&below).is_err());
-        std::fs::remove_dir(root.join(".git")).unwrap();
-        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(planted(&below).is_err());
-        assert!(find(Path::new("outer"), &below).is_err());
-        // Who stands there means what is there.
-        assert!(planted(&open).is_ok());
+    fn another_accounts_file_where_everybody_may_write_is_not_taken() {
+        let trusted = |owner, modes: [u32; 2], own| is_trusted(owner, modes.into_iter(), own);
+        for (owner, modes, own, expected) in [
+            (1000, [0o40755, 0o41777], 1000, true),
+            (0, [0o40755, 0o41777], 1000, true),
+            (1001, [0o40755, 0o40755], 1000, true),
+            // In the folder, or in a folder that was put there.
+            (1001, [0o41777, 0o40755], 1000, false),
+            (1001, [0o40755, 0o41777], 1000, false),
+            (1001, [0o40755, 0o41777], 0, false),
+        ] {
+            assert_eq!(trusted(owner, modes, own), expected, "{owner} {modes:?}");
+        }
     }
 }

@@ -190,7 +190,7 @@ struct Files {
     /// The pipeline file, or NAME for pipelines/NAME.toml in the working folder or above it.
     #[arg(value_name = "PIPELINE")]
     pipeline: PathBuf,
-    /// The settings, instead of lockstep.toml in the working folder.
+    /// The settings, instead of lockstep.toml in the working folder or above it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

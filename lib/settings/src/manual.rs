@@ -11,7 +11,8 @@ pub const SETTINGS_READS: Reads = Reads {
     )],
     files: &[(
         "lockstep.toml",
-        "The settings, where --config names no others.",
+        "The settings, in the working folder or the nearest one above it, where --config names no \
+         others.",
     )],
 };
 
