@@ -190,3 +190,40 @@ fn a_file_of_comments_gets_its_row_where_newer_ones_stand_behind_it() {
         assert_eq!(place.ledger(), ["1", "2"]);
     }
 }
+
+#[test]
+fn a_rebuild_in_a_transaction_of_its_own_keeps_rows_and_children() {
+    let place = Place::sqlite();
+    place.file(
+        "1_a.sql",
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, a INTEGER);\n\
+         CREATE TABLE c (p INTEGER REFERENCES p (id) ON DELETE CASCADE);\n\
+         INSERT INTO p VALUES (1, 2);\nINSERT INTO c VALUES (1);\n",
+    );
+    place.deployed();
+    place.file(
+        "2_b.sql",
+        "PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n\
+         CREATE TABLE new_p (id INTEGER PRIMARY KEY, a INTEGER NOT NULL);\n\
+         INSERT INTO new_p SELECT id, a FROM p;\nDROP TABLE p;\nALTER TABLE new_p RENAME TO p;\n\
+         END TRANSACTION;\nPRAGMA foreign_keys = ON;\n",
+    );
+    place.deployed();
+    assert_eq!(place.rows("SELECT a FROM p"), ["2"]);
+    assert_eq!(place.rows("SELECT p FROM c"), ["1"]);
+    // Long enough to be sent in pieces.
+    let rows: String = (10..3000)
+        .map(|id| format!("INSERT INTO p VALUES ({id}, 1);\n"))
+        .collect();
+    place.file(
+        "3_c.sql",
+        format!("BEGIN;\n{rows}COMMIT;\nDROP TABLE nowhere;\n"),
+    );
+    let ran = place.deploy();
+    ran.is(1, "no").says("nowhere");
+    assert_eq!(ran.line(), Some(2993));
+    assert_eq!(place.rows("SELECT count(*) FROM p"), ["1"]);
+    place.file("3_c.sql", format!("BEGIN;\n{rows}COMMIT;\n"));
+    place.deployed();
+    assert_eq!(place.rows("SELECT count(*) FROM p"), ["2991"]);
+}

@@ -37,6 +37,14 @@ const POSTGRES_TYPES: &str = "SELECT n.nspname::pg_catalog.text, t.typname::pg_c
         AND (t.typtype IN ('e', 'd', 'r') OR t.typtype IN ('b', 'p') AND t.typelem = 0) \
      ORDER BY 1, 2";
 
+/// Code that a file may call. What is in C does not change tables.
+const POSTGRES_ROUTINES: &str = "SELECT DISTINCT p.proname::pg_catalog.text \
+     FROM pg_catalog.pg_proc p \
+     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+     JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') \
+        AND l.lanname NOT IN ('c', 'internal')";
+
 const ACT: &str = "read the columns of the tables";
 
 impl Session {
@@ -126,6 +134,8 @@ fn of_postgres(
         "SELECT extname::pg_catalog.text FROM pg_catalog.pg_extension",
     )?;
     let extensions = extensions.iter().map(|row| row.get(0)).collect();
+    let routines = session.rows("read the functions", POSTGRES_ROUTINES)?;
+    let routines = routines.iter().map(|row| row.get(0)).collect();
     let facts = session.facts();
     let search_path = match schema {
         Some(schema) => vec![schema.to_owned()],
@@ -142,6 +152,7 @@ fn of_postgres(
         search_path,
         types,
         extensions,
+        routines,
         is_complete: true,
     })
 }

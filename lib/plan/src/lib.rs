@@ -4,6 +4,7 @@ pub mod adoption;
 mod checks;
 pub mod tool;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use contract::{Class, Classify, Report};
@@ -413,13 +414,19 @@ impl Plan {
         let pending: Vec<Value> = self
             .pending()
             .map(|migration| {
-                json!({
+                let mut facts = json!({
                     "version": migration.version,
                     "name": migration.name,
                     "file": migration.file.display().to_string(),
                     "sha256": migrations::hex(&migration.sha256),
                     "no_transaction": migration.no_transaction,
-                })
+                });
+                if !migration.no_transaction
+                    && let Cow::Owned(_) = sql::within_transaction(self.set.dialect, &migration.up)
+                {
+                    facts["own_transaction"] = json!("left out");
+                }
+                facts
             })
             .collect();
         report.fact("pending", pending);

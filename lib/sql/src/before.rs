@@ -20,6 +20,8 @@ pub struct Before {
     pub types: Vec<UserType>,
     /// PostgreSQL: the extensions that are installed.
     pub extensions: BTreeSet<String>,
+    /// PostgreSQL: the names of functions and procedures in SQL or another language that somebody wrote.
+    pub routines: BTreeSet<String>,
     /// Whether these are all that there are: what is not among them is not there.
     pub is_complete: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Before {
             tables: Vec::new(),
             types: Vec::new(),
             extensions: BTreeSet::new(),
+            routines: BTreeSet::new(),
             is_complete: false,
         }
     }

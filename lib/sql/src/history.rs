@@ -246,6 +246,7 @@ impl History {
                 self.types.forget();
             }
             What::Foreign => self.known.reach_further(),
+            What::Call(routine) => self.known.call(routine),
             What::Touch(_)
             | What::Attach(_)
             | What::AttachSchema(_)
@@ -255,7 +256,6 @@ impl History {
             | What::CreateTrigger { .. }
             | What::DropTrigger { .. }
             | What::RenameTrigger { .. }
-            | What::Call(_)
             | What::DropDatabase(_)
             | What::DropOwned(_)
             | What::DropExtension(_)

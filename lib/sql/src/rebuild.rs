@@ -124,7 +124,12 @@ pub struct Cause {
 /// of the old one is copied by one INSERT, the old one is dropped, the new one is renamed to it.
 /// After the copy nothing is written to the old table, and at no time are rows of the new one deleted
 /// or overwritten, by a constraint or a trigger neither. No temporary table takes one of the two names.
-pub(crate) fn rebuilds<'a>(acts: &[&'a Act]) -> BTreeMap<usize, Result<Rebuild<'a>, Cause>> {
+///
+/// `is_absent` says of a table that there surely is none when the file begins: IF NOT EXISTS makes it then.
+pub(crate) fn rebuilds<'a>(
+    acts: &[&'a Act],
+    is_absent: &dyn Fn(&Name) -> bool,
+) -> BTreeMap<usize, Result<Rebuild<'a>, Cause>> {
     let mut places: HashMap<&Name, Vec<usize>> = HashMap::new();
     for (at, act) in acts.iter().enumerate() {
         for table in act.what.tables() {
@@ -135,7 +140,7 @@ pub(crate) fn rebuilds<'a>(acts: &[&'a Act]) -> BTreeMap<usize, Result<Rebuild<'
     let mut found = BTreeMap::new();
     for (at, act) in acts.iter().enumerate() {
         if let What::DropTable(old) = &act.what
-            && let Some(rebuild) = carried_over(acts, &places, &hiding, old, at)
+            && let Some(rebuild) = carried_over(acts, &places, &hiding, is_absent, old, at)
         {
             found.insert(at, rebuild);
         }
@@ -147,6 +152,7 @@ fn carried_over<'a>(
     acts: &[&'a Act],
     places: &HashMap<&Name, Vec<usize>>,
     hiding: &HashSet<&str>,
+    is_absent: &dyn Fn(&Name) -> bool,
     old: &Name,
     drop: usize,
 ) -> Option<Result<Rebuild<'a>, Cause>> {
@@ -194,7 +200,8 @@ fn carried_over<'a>(
     for at in before.iter().rev() {
         match &acts[*at].what {
             What::CreateTable(create) => {
-                return if *at > insert || create.if_not_exists || create.temporary {
+                let is_made = !create.if_not_exists || before[0] == *at && is_absent(new);
+                return if *at > insert || !is_made || create.temporary {
                     cause(*at, "the copy may go to another table")
                 } else if create.dependent {
                     cause(*at, "the new table may not keep what is put into it")

@@ -264,12 +264,12 @@ fn of_file(
         .flat_map(|statement| &statement.acts);
     let steps = kept.unfold(acts);
     let acts: Vec<&Act> = steps.iter().map(|step| step.act.as_ref()).collect();
+    history.begin_file();
     let rebuilds = match dialect {
-        Dialect::Sqlite => rebuilds(&acts),
+        Dialect::Sqlite => rebuilds(&acts, &|table| history.is_absent_table(table)),
         // ALTER TABLE does there what a rebuild is for, and a rebuild would lose grants and more.
         Dialect::Postgres => Default::default(),
     };
-    history.begin_file();
     let mut found = Vec::new();
     let mut places = HashSet::new();
     for (at, step) in steps.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::act::{Act, Name, What};
 use crate::lex::{Class, lex};
-use crate::script::{Script, Statement, excerpt, parse};
+use crate::script::{Kind, Script, Statement, excerpt, parse};
 use crate::{Dialect, Hindrance};
 
 mod by_statement;
@@ -210,6 +210,7 @@ impl Reading<'_> {
         let mut begun: Option<&Statement> = None;
         let mut savepoints: Vec<&str> = Vec::new();
         let mut outside: Option<&Statement> = None;
+        let mut enders = Enders::default();
         let mut stretch = 0;
         for statement in &self.script.statements {
             match &statement.control {
@@ -266,14 +267,15 @@ impl Reading<'_> {
                     "asks for another kind of transaction than the runner's",
                 ),
                 Some(Control::Modes | Control::Needs) | None => {
-                    let ends = |act: &&Act| act.what == What::Hindered(Hindrance::EndsTransaction);
+                    let ends = |act: &&Act| enders.is_one(act);
                     if let Some(act) = statement.acts.iter().find(ends) {
                         self.not_left_out_at(
                             act.line,
                             statement,
-                            "ends the transaction from within its code".to_owned(),
+                            "ends the transaction from within code".to_owned(),
                         );
                     }
+                    enders.follow(statement);
                 }
             }
             places.push(Place {
@@ -318,7 +320,7 @@ impl Reading<'_> {
             // An event of a deferred constraint or trigger waits for the COMMIT, and until then the
             // server alters no such table.
             let altered = statement.acts.iter().find_map(|act| {
-                let table = altered(&act.what)?;
+                let table = altered(&act.what).filter(|_| alters(statement))?;
                 let is_waiting = |(name, stretch): &(&Name, usize)| {
                     name.name == table.name && *stretch < place.stretch
                 };
@@ -331,13 +333,14 @@ impl Reading<'_> {
                 );
                 return self.not_left_out_at(statement.line, statement, why);
             }
+            // Before a BEGIN they stand as in a file that has none.
             let rows = statement.acts.iter().filter_map(|act| match &act.what {
                 What::Insert { table, .. }
                 | What::Update { table, .. }
                 | What::Delete { table, .. } => Some((table, place.stretch)),
                 _ => None,
             });
-            written.extend(rows);
+            written.extend(rows.filter(|_| place.is_within));
         }
     }
 
@@ -390,6 +393,34 @@ impl LeftOut {
     }
 }
 
+/// Procedures of the file that end the transaction that calls them.
+#[derive(Default)]
+struct Enders<'a> {
+    names: Vec<&'a str>,
+}
+
+impl<'a> Enders<'a> {
+    fn is_one(&self, act: &Act) -> bool {
+        match &act.what {
+            What::Hindered(Hindrance::EndsTransaction) => true,
+            What::Call(name) => self.names.contains(&name.name.as_str()),
+            _ => false,
+        }
+    }
+
+    fn follow(&mut self, statement: &'a Statement) {
+        for act in &statement.acts {
+            if let What::CreateRoutine { name, body, .. } = &act.what {
+                let ends = body.iter().any(|act| self.is_one(act));
+                self.names.retain(|known| ends || *known != name.name);
+                if ends {
+                    self.names.push(&name.name);
+                }
+            }
+        }
+    }
+}
+
 /// Whether something of a statement ends with its transaction, also in code that it keeps.
 fn is_bounded(acts: &[Act]) -> bool {
     acts.iter().any(|act| match &act.what {
@@ -397,6 +428,16 @@ fn is_bounded(acts: &[Act]) -> bool {
         What::CreateRoutine { body, .. } => is_bounded(body),
         _ => false,
     })
+}
+
+/// Whether a statement changes what its acts name, and not only rows, nor shows them in a view.
+fn alters(statement: &Statement) -> bool {
+    let shows = |act: &Act| matches!(&act.what, What::CreateTable(create) if create.dependent);
+    statement
+        .acts
+        .iter()
+        .any(|act| matches!(act.what, What::Truncate { .. }))
+        || statement.kind != Kind::Data && !statement.acts.iter().any(shows)
 }
 
 /// The table that an act alters as a whole, so that no event of its rows may wait.
@@ -409,8 +450,7 @@ fn altered(what: &What) -> Option<&Name> {
         | What::ChangeType { table, .. }
         | What::Truncate { table, .. }
         | What::DropTable(table)
-        | What::Touch(table)
-        | What::Attach(table) => Some(table),
+        | What::Touch(table) => Some(table),
         _ => None,
     }
 }

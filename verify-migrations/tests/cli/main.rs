@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test can't set up fails it")]
 
+mod absent;
 mod adoption;
 mod files;
 mod ledger;
@@ -10,3 +11,4 @@ mod plan;
 mod readme;
 mod rules;
 mod support;
+mod transactions;

@@ -17,6 +17,8 @@ pub(super) struct Known {
     renamed_to: BTreeSet<String>,
     /// Those that are installed, or that a pending file installs.
     extensions: BTreeSet<String>,
+    /// Code that was there before, which nobody has read.
+    routines: BTreeSet<String>,
 }
 
 impl Known {
@@ -26,6 +28,7 @@ impl Known {
             is_empty: before.is_complete && before.tables.is_empty(),
             renamed_to: BTreeSet::new(),
             extensions: before.extensions.clone(),
+            routines: before.routines.clone(),
         }
     }
 
@@ -41,6 +44,7 @@ impl Known {
             is_empty: self.is_empty,
             renamed_to: self.renamed_to.clone(),
             extensions: self.extensions.clone(),
+            routines: self.routines.clone(),
         }
     }
 
@@ -50,6 +54,13 @@ impl Known {
 
     pub(super) fn rename_column(&mut self, to: &str) {
         self.renamed_to.insert(to.to_owned());
+    }
+
+    /// Code that nobody has read may do what it likes.
+    pub(super) fn call(&mut self, routine: &Name) {
+        if self.routines.contains(&routine.name) {
+            self.forget();
+        }
     }
 
     pub(super) fn add_extension(&mut self, extension: &str) {

@@ -1,6 +1,8 @@
 use crate::Dialect::{self, Postgres, Sqlite};
 use crate::{Before, Pending, RULES, Table, Violation, allowable, directives, parse};
 
+mod absent;
+mod code;
 mod names;
 mod postgres;
 mod sqlite;

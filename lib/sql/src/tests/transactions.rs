@@ -122,6 +122,10 @@ fn a_pair_that_means_more_is_not_left_out() {
         (2, "BEGIN;\nBEGIN;\nCOMMIT;"),
         (3, "BEGIN;\nSELECT 1;\nPREPARE TRANSACTION 'a';"),
         (3, "BEGIN;\nDO $$ BEGIN\nCOMMIT; END $$;\nCOMMIT;"),
+        (
+            2,
+            "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;\nCALL p();",
+        ),
         (2, "BEGIN;\nSET LOCAL role TO a;\nCOMMIT;\nSELECT 1;"),
         (
             2,
@@ -159,6 +163,21 @@ fn a_pair_that_means_more_is_not_left_out() {
         "BEGIN;\nUPDATE t SET a = 1 WHERE b = 2;\nALTER TABLE t ADD UNIQUE (a);\nCOMMIT;",
         &["left out 1 4"],
     );
+    check(
+        Postgres,
+        "UPDATE t SET a = 1 WHERE b = 2;\nBEGIN;\nALTER TABLE t ADD UNIQUE (a);\nCOMMIT;",
+        &["left out 2 4"],
+    );
+    for later in [
+        "UPDATE t SET a = 1 WHERE b = 3;",
+        "CREATE VIEW v AS SELECT * FROM t;",
+        "GRANT ALL ON t TO clerk;",
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED AND t.b = 1 THEN DELETE;",
+        "ALTER TABLE s ADD UNIQUE (a);",
+    ] {
+        let sql = format!("BEGIN;\nUPDATE t SET a = 1 WHERE b = 2;\nCOMMIT;\n{later}");
+        check(Postgres, &sql, &["left out 1 3"]);
+    }
     for dialect in BOTH {
         check(dialect, "SELECT 1;\nBEGIN;\nSELECT 2;", &["2 LeftOpen"]);
         check(dialect, "SELECT 1;\nCOMMIT;", &["2 NothingToEnd"]);
@@ -273,6 +292,10 @@ fn what_fails_on_the_way_outside_a_transaction_is_known_beforehand() {
             "DO $$ BEGIN\nCREATE INDEX CONCURRENTLY i ON t (a); END $$;",
             "2 InTransaction",
         ),
+        (
+            "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;\nBEGIN;\nCALL p();\nCOMMIT;",
+            "3 InTransaction",
+        ),
         ("SAVEPOINT a;", "1 OutsideTransaction"),
         ("SELECT 1;\nLOCK TABLE t;", "2 OutsideTransaction"),
         ("DECLARE c CURSOR FOR SELECT 1;", "1 OutsideTransaction"),
@@ -288,6 +311,7 @@ fn what_fails_on_the_way_outside_a_transaction_is_known_beforehand() {
         "ALTER TYPE m ADD VALUE 'x'; SELECT 'x'::m;",
         "BEGIN; ALTER TYPE m ADD VALUE 'x'; COMMIT; BEGIN; SELECT 'x'::m; COMMIT;",
         "DO $$ BEGIN COMMIT; END $$;",
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$; CALL p();",
         "BEGIN; LOCK TABLE t; COMMIT; DECLARE c CURSOR WITH HOLD FOR SELECT 1;",
         // Warnings of the server.
         "BEGIN; BEGIN; COMMIT; COMMIT;",

@@ -2,7 +2,7 @@
 //! was done before it is committed.
 
 use super::enums::{self, Added};
-use super::{Control, Reading, Trouble};
+use super::{Control, Enders, Reading, Trouble};
 use crate::act::{Act, What};
 use crate::script::Statement;
 use crate::{Dialect, Hindrance};
@@ -20,6 +20,7 @@ impl Reading<'_> {
     pub(super) fn by_statement(&mut self) {
         let is_sqlite = self.script.dialect == Dialect::Sqlite;
         let mut open = Open::default();
+        let mut enders = Enders::default();
         let mut added: Vec<Added> = Vec::new();
         for statement in &self.script.statements {
             let is_open = open.by.is_some();
@@ -73,7 +74,8 @@ impl Reading<'_> {
                     self.add(statement, Trouble::OutsideTransaction);
                 }
                 Some(Control::Modes | Control::Needs) | None => {
-                    self.find_refused(statement, is_open)
+                    self.find_refused(statement, is_open, &enders);
+                    enders.follow(statement);
                 }
             }
             if open.by.is_none() {
@@ -95,12 +97,11 @@ impl Reading<'_> {
     }
 
     /// What the engine refuses in the transaction that is open, or in code, which always runs in one.
-    fn find_refused(&mut self, statement: &Statement, is_open: bool) {
+    fn find_refused(&mut self, statement: &Statement, is_open: bool, enders: &Enders) {
         let is_refused = |act: &&Act| match act.what {
             What::Hindered(Hindrance::NeedsNoTransaction) => is_open || !act.certain,
-            // A COMMIT of code that has no transaction of its own around it.
-            What::Hindered(Hindrance::EndsTransaction) => is_open,
-            _ => false,
+            // Code may end a transaction where the file has begun none.
+            _ => is_open && enders.is_one(act),
         };
         if let Some(act) = statement.acts.iter().find(is_refused) {
             self.add_at(act.line, statement, Trouble::InTransaction);
