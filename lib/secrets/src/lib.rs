@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 mod assignment;
+mod blank;
 mod connection;
 mod encoding;
 mod file_name;
