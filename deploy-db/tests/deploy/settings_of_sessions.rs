@@ -83,6 +83,52 @@ fn what_code_sets_does_not_reach_the_next_statement() {
 }
 
 #[test]
+fn what_code_sets_does_not_reach_the_next_statement_of_another_role() {
+    let place = with_rows();
+    place.execute("DROP ROLE IF EXISTS lesser; CREATE ROLE lesser; GRANT ALL ON keep TO lesser");
+    let sets = "SELECT set_config('standard_' || 'conforming_strings', 'off', false);\n";
+    // It may not set what decides whether triggers fire, which concerns no reading.
+    for (number, becomes) in [(2, "SET ROLE lesser"), (3, "SET SESSION AUTHORIZATION lesser")] {
+        place.file(
+            &format!("{number}_b.sql"),
+            format!("-- lockstep: no-transaction\n{becomes};\n{sets}{STRINGS}BEGIN;\n{sets}{STRINGS}COMMIT;"),
+        );
+    }
+    // A question before them would be one too many.
+    place.file(
+        "4_d.sql",
+        "-- lockstep: no-transaction\nBEGIN;\nSET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\n\
+         INSERT INTO keep SELECT 1 WHERE current_setting('transaction_isolation') <> 'serializable';\nCOMMIT;",
+    );
+    place.deployed();
+    is_kept(&place);
+}
+
+#[test]
+fn a_statement_whose_reading_cannot_be_set_back_does_not_run() {
+    let server = Server::shared();
+    server
+        .connect("postgres")
+        .batch_execute(
+            "CREATE DATABASE in_latin1 TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
+        )
+        .unwrap();
+    let place = Place::on(server, "in_latin1".to_owned());
+    place.file(
+        "1_a.sql",
+        "-- lockstep: no-transaction\nCREATE TABLE a (x int);\nDELETE FROM pg_catalog.pg_conversion;\n\
+         CREATE TABLE b (x int);\n",
+    );
+    let ran = place.deploy();
+    ran.is(6, "yes")
+        .says("cannot set how the next statement is read")
+        .says("Conversion between UTF8 and LATIN1 is not supported");
+    assert_eq!(ran.line(), Some(4));
+    assert_eq!(place.ledger(), ["1!"]);
+    assert_eq!(place.rows("SELECT to_regclass('public.b') IS NULL"), ["t"]);
+}
+
+#[test]
 fn a_comparison_with_null_means_what_it_says() {
     let place = with_rows();
     let name = database(&place);

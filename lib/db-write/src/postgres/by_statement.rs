@@ -20,8 +20,11 @@ use crate::error::stopped;
 use crate::writer::{millis, next_position, row_of};
 use crate::{Applied, ApplyError, Cause};
 
-/// What makes the server read a text as the parser did. Whether triggers fire is the file's own matter
-/// from statement to statement, as it is within a transaction.
+/// What completes "cannot" where the pins could not be set.
+const READING: &str = "set how the next statement is read";
+
+/// What makes the server read a text as the parser did, which every role may set. Whether triggers fire,
+/// which few may, is the file's own matter from statement to statement, as it is within a transaction.
 fn pins() -> String {
     let read = sql::PINNED
         .into_iter()
@@ -127,23 +130,32 @@ impl PostgresWriter {
             if self.options.stop.asked() {
                 return Err(stopped());
             }
-            // A statement before it may have changed by code how the server reads this one. It fails
-            // in a transaction that has failed, and then nothing is read but that transaction's end.
-            if at > 0 {
-                let _ = self.link.client.batch_execute(&pins);
+            let line = Some(migration.up_line + statement.line - 1);
+            // A statement before it may have changed by code how the server reads this one. Behind one
+            // that failed there is none, so no transaction of the file's has failed here, and any error
+            // says that the text is not known to be read as it was.
+            if at > 0
+                && let Err(error) = self.link.client.batch_execute(&pins)
+            {
+                self.note_loss_in(&error);
+                return Err(self.stopped_or(READING, error).at(line));
             }
             let text = &migration.up[statement.range.clone()];
             if let Err(error) = self.link.client.batch_execute(text) {
-                if is_lost(&self.link, &error) {
-                    self.note_loss();
-                }
+                self.note_loss_in(&error);
                 let mut cause = self.in_file(migration, statement.range.start, error);
                 // Few errors name a place; which statement it was is known in any case.
-                cause.line = cause.line.or(Some(migration.up_line + statement.line - 1));
+                cause.line = cause.line.or(line);
                 return Err(cause);
             }
         }
         Ok(())
+    }
+
+    fn note_loss_in(&mut self, error: &postgres::Error) {
+        if is_lost(&self.link, error) {
+            self.note_loss();
+        }
     }
 
     /// What the statements left behind that they should not have, in words. Makes the session as
