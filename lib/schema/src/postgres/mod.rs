@@ -63,8 +63,19 @@ fn read<C: GenericClient>(client: &mut C, scope: &Scope) -> Result<Schema, Error
         schema.schemas.extend(row.get::<_, Option<String>>(0));
     }
     relations::read(client, &schemas, &mut schema)?;
-    functions::read(client, &schemas, &mut schema)?;
-    types::read(client, scope, &schemas, &mut schema)?;
+    // Looking for them takes a pass over the server's own thousands, and most schemas have none.
+    let mut has = (false, false);
+    for row in query(client, "schemas", queries::KINDS, &[texts(&&schemas[..])])? {
+        let row = row?;
+        has = (row.get(0), row.get(1));
+    }
+    if has.0 {
+        functions::read(client, &schemas, &mut schema)?;
+    }
+    if has.1 {
+        types::read(client, &schemas, &mut schema)?;
+    }
+    types::read_extensions(client, scope, &mut schema)?;
     scope.keep_within(&mut schema);
     Ok(schema)
 }

@@ -8,6 +8,19 @@ pub(super) const SCHEMAS: &str = "
 SELECT n.nspname::text, current_setting('server_version_num')::int4
 FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = ANY ($1::text[])";
 
+/// Whether the schemas have any function, and any type of their own. Everything depends on its schema but
+/// what the server itself brought, which is looked for in any case.
+pub(super) const KINDS: &str = "
+SELECT n.own OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = ANY (n.oids)
+            AND d.classid = 'pg_catalog.pg_proc'::regclass),
+    n.own OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = ANY (n.oids)
+            AND d.classid = 'pg_catalog.pg_type'::regclass)
+FROM (SELECT coalesce(array_agg(s.oid), '{}') AS oids,
+        coalesce(bool_or(s.nspname IN ('pg_catalog', 'information_schema')), false) AS own
+    FROM pg_catalog.pg_namespace AS s WHERE s.nspname = ANY ($1::text[])) AS n";
+
 /// Tables, partitions, foreign tables, views and materialized views.
 pub(super) const RELATIONS: &str = "
 SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,

@@ -7,10 +7,9 @@ use super::{joined, queries, query, texts};
 use crate::name::{part, qualified};
 use crate::{Constraint, Domain, Error, Extension, Schema, Scope, Type};
 
-/// Reads the types of the schemas, and the extensions.
+/// Reads the types of the schemas.
 pub(super) fn read<C: GenericClient>(
     client: &mut C,
-    scope: &Scope,
     schemas: &[&str],
     schema: &mut Schema,
 ) -> Result<(), Error> {
@@ -51,6 +50,15 @@ pub(super) fn read<C: GenericClient>(
             }
         }
     }
+    Ok(())
+}
+
+/// Reads the extensions.
+pub(super) fn read_extensions<C: GenericClient>(
+    client: &mut C,
+    scope: &Scope,
+    schema: &mut Schema,
+) -> Result<(), Error> {
     for row in query(client, "extensions", queries::EXTENSIONS, &[])? {
         let row = row?;
         let version: String = row.get("version");
