@@ -21,7 +21,7 @@ const EVIL: &str = "CREATE FUNCTION evil() RETURNS trigger LANGUAGE plpgsql AS \
         $$ BEGIN RETURN public.evil($1); END $$; ";
 
 /// Each lets the mark be changed behind the row of the ledger, or in a later file, or by others.
-const WAYS: [&str; 20] = [
+const WAYS: [&str; 22] = [
     "CREATE TRIGGER t AFTER INSERT ON lockstep.migrations EXECUTE FUNCTION evil()",
     "CREATE TRIGGER t BEFORE INSERT ON lockstep.migrations FOR EACH STATEMENT EXECUTE FUNCTION evil()",
     "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON lockstep.migrations \
@@ -49,6 +49,13 @@ const WAYS: [&str; 20] = [
     "GRANT UPDATE (name) ON lockstep.environment TO PUBLIC",
     "ALTER TABLE lockstep.environment RENAME TO gone; CREATE VIEW lockstep.environment AS \
         SELECT * FROM lockstep.gone",
+    "ALTER SCHEMA lockstep RENAME TO gone; CREATE SCHEMA lockstep; \
+        CREATE TABLE lockstep.environment AS TABLE gone.environment; \
+        CREATE TABLE lockstep.migrations AS TABLE gone.migrations; \
+        CREATE TABLE lockstep.schema AS TABLE gone.schema; \
+        CREATE TABLE lockstep.ledger_format AS TABLE gone.ledger_format",
+    "ALTER TABLE lockstep.migrations SET SCHEMA public; \
+        CREATE TABLE lockstep.migrations AS TABLE public.migrations",
     "CREATE ROLE new_owner_of_marks; ALTER TABLE lockstep.environment OWNER TO new_owner_of_marks",
 ];
 
@@ -78,6 +85,33 @@ fn a_file_that_hangs_something_on_mark_or_ledger_is_rolled_back() {
         assert_eq!(place.ledger(), ["1"], "{way}");
         assert_eq!(place.rows("SELECT to_regclass('b') IS NULL"), ["t"]);
     }
+}
+
+#[test]
+fn what_lets_nobody_write_to_them_is_the_files_own() {
+    let place = deployed();
+    place.execute("DROP ROLE IF EXISTS reads_marks; CREATE ROLE reads_marks");
+    for (number, way) in [
+        (2, "GRANT USAGE ON SCHEMA lockstep TO reads_marks"),
+        (
+            3,
+            "GRANT SELECT ON ALL TABLES IN SCHEMA lockstep TO reads_marks",
+        ),
+        (
+            4,
+            "CREATE VIEW deployed AS SELECT version FROM lockstep.migrations",
+        ),
+        (5, "ALTER TABLE lockstep.migrations SET (fillfactor = 90)"),
+        (6, "ANALYZE lockstep.migrations"),
+    ] {
+        let sql = unseen(way);
+        place.file(
+            &format!("{number}_b.sql"),
+            format!("{sql}\nCREATE TABLE b{number} (x int);\n"),
+        );
+    }
+    place.deployed();
+    assert_eq!(place.ledger().len(), 6);
 }
 
 #[test]

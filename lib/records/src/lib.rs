@@ -17,7 +17,7 @@ mod survey;
 mod tables;
 
 pub use accepted::Accepted;
-pub use attached::own_tables_state;
+pub use attached::{OwnTables, own_tables_print, own_tables_query, own_tables_state};
 pub use foreign::{ForeignLedger, NamedTool};
 pub use format::{LEDGER_FORMAT, MARK_FORMAT, Outdated, Own};
 pub use ledger::RecordedSchema;

@@ -132,8 +132,7 @@ impl PostgresWriter {
                 Broken::Server(error) => failed(error),
                 Broken::Refused(error) => *error,
             })?;
-        let mut records = PostgresRecords::new(&mut transaction, &self.options.ledger);
-        standing::hold(&mut records, mark, act)?;
+        standing::hold(&mut transaction, &self.options, &self.standing, mark, act)?;
         let Err(error) = transaction.commit() else {
             self.outdated.clear();
             return Ok(done);

@@ -2,21 +2,38 @@
 //! written, and before it is committed.
 
 use contract::{Class, Classify as _};
+use db_connect::StatementError;
 use migrations::LedgerRow;
 use postgres::{SimpleQueryMessage, Statement};
-use records::Own;
+use records::{Own, OwnTables};
 
 use super::PostgresWriter;
-use crate::{ApplyError, Cause, Error, NewMark};
+use crate::{ApplyError, Cause, Error, NewMark, Options};
 
 const REMEDY: &str = "leave the schema lockstep to Lockstep: put no trigger, rule, constraint, child or grant on its tables";
+
+/// What completes "cannot" where they could not be looked at.
+const ACT: &str = "look at the mark again";
+
+fn no_answer() -> Cause {
+    Cause::new(Class::Error, format!("cannot {ACT}: no answer"))
+}
 
 /// The question, which the server has parsed and planned, and the answer that it began with.
 #[derive(Default)]
 pub(super) struct Standing {
     prepared: Option<(String, Statement)>,
-    /// What hung on the own tables when the run began; nothing before they were looked at.
-    own_tables: Option<Vec<String>>,
+    /// The own tables as they were when the run began; nothing before they were looked at.
+    own_tables: Option<Seen>,
+}
+
+/// What was seen of the own tables.
+struct Seen {
+    own: OwnTables,
+    /// Everything that hangs on them, and whose they are.
+    state: Vec<String>,
+    /// What the catalog's rows were when `state` was last found to be so.
+    print: String,
 }
 
 impl Standing {
@@ -74,14 +91,26 @@ impl PostgresWriter {
         if made && let Some(what) = self.attached()? {
             return Err(what);
         }
-        let (_, own_tables) = self.read_standing()?;
-        self.standing.own_tables = Some(own_tables);
+        let (own, state) = self.read_own_tables()?;
+        self.standing.own_tables = Some(Seen {
+            own,
+            state,
+            print: String::new(),
+        });
+        let (_, print) = self.read_standing()?;
+        self.note_print(print);
         Ok(())
+    }
+
+    fn note_print(&mut self, print: String) {
+        if let Some(seen) = &mut self.standing.own_tables {
+            seen.print = print;
+        }
     }
 
     /// Says what is not as it was.
     pub(super) fn check_standing(&mut self) -> Result<(), Cause> {
-        let (mark, own_tables) = self.read_standing()?;
+        let (mark, print) = self.read_standing()?;
         if mark != self.judged {
             return Err(Cause::new(
                 Class::Fail,
@@ -89,7 +118,15 @@ impl PostgresWriter {
             )
             .remedy("leave the mark to mark-db"));
         }
-        if self.standing.own_tables.as_ref() == Some(&own_tables) {
+        let seen = self.standing.own_tables.as_ref();
+        if seen.is_some_and(|seen| seen.print == print) {
+            return Ok(());
+        }
+        // A row of the catalog is another: whether it matters, only a look at all of it tells.
+        let (own, state) = self.read_own_tables()?;
+        let seen = self.standing.own_tables.as_ref();
+        if seen.is_some_and(|seen| seen.own == own && seen.state == state) {
+            self.note_print(print);
             return Ok(());
         }
         Err(self.attached()?.unwrap_or_else(|| {
@@ -99,6 +136,24 @@ impl PostgresWriter {
             )
             .remedy(REMEDY)
         }))
+    }
+
+    /// Everything that hangs on the own tables, and which they are.
+    fn read_own_tables(&mut self) -> Result<(OwnTables, Vec<String>), Cause> {
+        let ledger = &self.options.ledger;
+        let sql = format!(
+            "SELECT o.*, {} FROM ({}) o(tables, schemas)",
+            records::own_tables_state(ledger),
+            records::own_tables_query(ledger)
+        );
+        let asked = self.link.client.query_typed(&sql, &[]);
+        let rows = asked.map_err(|error| self.stopped_or(ACT, error))?;
+        let row = rows.first().ok_or_else(no_answer)?;
+        let own = OwnTables {
+            tables: row.get(0),
+            schemas: row.get(1),
+        };
+        Ok((own, row.get(2)))
     }
 
     /// What hangs on the own tables, as a cause.
@@ -116,17 +171,17 @@ impl PostgresWriter {
         }))
     }
 
-    /// The mark as far as guards judge it, and what hangs on the own tables.
-    fn read_standing(&mut self) -> Result<(Option<NewMark>, Vec<String>), Cause> {
-        const ACT: &str = "look at the mark again";
-        let state = records::own_tables_state(&self.options.ledger);
+    /// The mark as far as guards judge it, and the print of the own tables.
+    fn read_standing(&mut self) -> Result<(Option<NewMark>, String), Cause> {
+        let own = self.standing.own_tables.as_ref().map(|seen| &seen.own);
+        let print = records::own_tables_print(own.unwrap_or(&OwnTables::default()));
         // A database without a mark need not have its table.
         let sql = match self.judged {
             Some(_) => format!(
-                "SELECT {state}, m.name, m.protected, m.uuid, m.terms \
+                "SELECT {print}, m.name, m.protected, m.uuid, m.terms \
                  FROM (SELECT 1) one LEFT JOIN ONLY \"lockstep\".\"environment\" m ON m.id = 1"
             ),
-            None => format!("SELECT {state}, NULL::text, NULL::bool, NULL::text, NULL::text"),
+            None => format!("SELECT {print}, NULL::text, NULL::bool, NULL::text, NULL::text"),
         };
         let client = &mut self.link.client;
         let statement = match self.standing.prepared.take() {
@@ -139,9 +194,7 @@ impl PostgresWriter {
         });
         let (statement, rows) = asked.map_err(|error| self.stopped_or(ACT, error))?;
         self.standing.prepared = Some((sql, statement));
-        let Some(row) = rows.first() else {
-            return Err(Cause::new(Class::Error, format!("cannot {ACT}: no answer")));
-        };
+        let row = rows.first().ok_or_else(no_answer)?;
         let mark = match row.get::<_, Option<String>>(1) {
             None => None,
             Some(environment) => Some(NewMark {
@@ -223,16 +276,32 @@ impl PostgresWriter {
 }
 
 /// Looks at mark and own tables within a transaction that has written a row of ours; at the tables
-/// alone where no mark was judged.
+/// alone where no mark was judged. `seen` is what this run has seen of them.
 pub(super) fn hold(
-    records: &mut records::PostgresRecords<'_, postgres::Transaction<'_>>,
+    transaction: &mut postgres::Transaction<'_>,
+    options: &Options,
+    seen: &Standing,
     judged: Option<&NewMark>,
     act: &'static str,
 ) -> Result<(), Error> {
+    let mut records = records::PostgresRecords::new(transaction, &options.ledger);
     let mark = records.mark()?.as_ref().map(NewMark::from);
     let what = if judged.is_some() && mark.as_ref() != judged {
         "the database's mark is not the one that was judged".to_owned()
     } else {
+        if let Some(seen) = &seen.own_tables {
+            let print = format!("SELECT {}", records::own_tables_print(&seen.own));
+            let rows = transaction
+                .query_typed(&print, &[])
+                .map_err(|error| StatementError::new(act, error))?;
+            if rows
+                .first()
+                .is_some_and(|row| row.get::<_, &str>(0) == seen.print)
+            {
+                return Ok(());
+            }
+        }
+        let mut records = records::PostgresRecords::new(transaction, &options.ledger);
         let attached = records.attached()?;
         if attached.is_empty() {
             return Ok(());
