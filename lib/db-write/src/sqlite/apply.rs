@@ -120,10 +120,10 @@ impl SqliteWriter {
         }
         let (violations, shape) = match seen {
             Some(seen) => (seen.violations, seen.shape),
-            None => (
-                Violations::find(&self.connection).map_err(failed)?,
-                self.shape(None).map_err(failed)?,
-            ),
+            None => {
+                let shape = self.shape(None).map_err(failed)?;
+                (self.violations(&shape).map_err(failed)?, shape)
+            }
         };
         let before = match reach.schema_table {
             true => Some((
@@ -158,12 +158,13 @@ impl SqliteWriter {
         let shape_after = match self.schema_version().map_err(failed)? {
             // No statement changes the schema without it, but for one that a pragma opens the door to.
             version if version == shape.version && !reach.session => None,
-            _ => Some(self.shape(Some(&shape)).map_err(failed)?),
+            version => Some(self.shape_at(version, Some(&shape)).map_err(failed)?),
         };
         if let Some(after) = &shape_after {
             self.is_kept(&shape, after, migration)?;
         }
-        let violations_after = Violations::find(&self.connection).map_err(failed)?;
+        let shape_now = shape_after.as_ref().unwrap_or(&shape);
+        let violations_after = self.violations(shape_now).map_err(failed)?;
         if let Some(new) = violations_after.new_since(&violations) {
             return Err(Cause::new(Class::Fail, new)
                 .remedy(
@@ -216,11 +217,27 @@ impl SqliteWriter {
 
     /// The schema now; `former` is what was seen of it before.
     pub(super) fn shape(&self, former: Option<&Shape>) -> Result<Shape, rusqlite::Error> {
+        self.shape_at(self.schema_version()?, former)
+    }
+
+    fn shape_at(&self, version: i64, former: Option<&Shape>) -> Result<Shape, rusqlite::Error> {
+        let (connection, ledger) = (&self.connection, &self.options.ledger);
+        let usable = Usable::find(connection, ledger, former.map(|former| &former.usable))?;
+        let mut own = census::temporary_own_objects(connection, ledger)?;
+        own.append(&mut usable.entries.own());
         Ok(Shape {
-            version: self.schema_version()?,
-            own: census::own_objects(&self.connection, &self.options.ledger)?,
-            usable: Usable::find(&self.connection, former.map(|former| &former.usable))?,
+            version,
+            own,
+            usable,
         })
+    }
+
+    /// The rows that lack their parent; without a key there is none.
+    pub(super) fn violations(&self, shape: &Shape) -> Result<Violations, rusqlite::Error> {
+        match shape.usable.entries.have_keys() {
+            true => Violations::find(&self.connection),
+            false => Ok(Violations::default()),
+        }
     }
 
     fn schema_version(&self) -> Result<i64, rusqlite::Error> {

@@ -88,9 +88,10 @@ impl SqliteWriter {
         self.ends_with(ledger.last())?;
         self.mark_is_judged()?;
         self.ledger_is(ledger)?;
+        let shape = self.shape(None).map_err(failed)?;
         let before = Before {
-            violations: Violations::find(&self.connection).map_err(failed)?,
-            shape: self.shape(None).map_err(failed)?,
+            violations: self.violations(&shape).map_err(failed)?,
+            shape,
             table: match reach.schema_table {
                 true => Some(SchemaTable::read(&self.connection).map_err(failed)?),
                 false => None,
@@ -118,7 +119,7 @@ impl SqliteWriter {
         }
         let after = self.shape(Some(&before.shape)).map_err(failed)?;
         self.is_kept(&before.shape, &after, migration)?;
-        let violations = Violations::find(&self.connection).map_err(failed)?;
+        let violations = self.violations(&after).map_err(failed)?;
         match violations.new_since(&before.violations) {
             None => Ok(()),
             Some(new) => Err(Cause::new(Class::Fail, new)),

@@ -11,25 +11,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use records::{LEDGER_TABLES, LedgerName};
 use rusqlite::Connection;
 
+/// What no table of the application may begin with while a file runs.
+const PREFIX: &str = "lockstep_";
+
 /// Kind, name and definition of everything on Lockstep's own tables, temporary objects included.
 pub(super) type OwnObjects = BTreeSet<(String, String, Option<String>)>;
 
-pub(super) fn own_objects(
+/// Those of them that are temporary.
+pub(super) fn temporary_own_objects(
     connection: &Connection,
     ledger: &LedgerName,
 ) -> Result<OwnObjects, rusqlite::Error> {
-    const COLUMNS: &str = "type, name, sql";
-    const OWN: &str = "tbl_name LIKE 'lockstep\\_%' ESCAPE '\\' OR tbl_name IN (?1, ?2, ?3, ?4, ?5) \
-        OR name LIKE 'lockstep\\_%' ESCAPE '\\' OR name IN (?1, ?2, ?3, ?4, ?5)";
-    connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM main.sqlite_schema WHERE {OWN} \
-             UNION ALL SELECT {COLUMNS} FROM temp.sqlite_temp_schema WHERE {OWN}"
-        ))?
-        .query_map(own_names(ledger), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
-        .collect()
+    let own = own_names(ledger);
+    let mut statement = connection
+        .prepare_cached("SELECT type, name, tbl_name, sql FROM temp.sqlite_temp_schema")?;
+    let mut objects = statement.query([])?;
+    let mut found = OwnObjects::new();
+    while let Some(object) = objects.next()? {
+        let (name, table): (String, String) = (object.get(1)?, object.get(2)?);
+        if is_about_own(&name, &table, &own) {
+            found.insert((object.get(0)?, name, object.get(3)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether an object is one of Lockstep's own, or stands on one.
+pub(super) fn is_about_own(name: &str, table: &str, own: &[String]) -> bool {
+    [name, table].iter().any(|name| {
+        let begins = name.get(..PREFIX.len());
+        begins.is_some_and(|begins| begins.eq_ignore_ascii_case(PREFIX))
+            || own.iter().any(|own| own.eq_ignore_ascii_case(name))
+    })
 }
 
 /// The tables of a database.
@@ -131,10 +144,10 @@ pub(super) fn written_unnamed(
     Ok(None)
 }
 
-fn own_names(ledger: &LedgerName) -> [String; LEDGER_TABLES.len()] {
+pub(super) fn own_names(ledger: &LedgerName) -> [String; LEDGER_TABLES.len()] {
     LEDGER_TABLES.map(|table| ledger.sqlite_table(table))
 }
 
 fn is_own(table: &str, own: &[String]) -> bool {
-    table.starts_with("lockstep_") || own.iter().any(|name| name == table)
+    table.starts_with(PREFIX) || own.iter().any(|name| name == table)
 }

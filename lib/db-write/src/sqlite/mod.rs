@@ -4,6 +4,7 @@ mod apply;
 mod by_statement;
 mod census;
 mod create;
+mod entries;
 mod foreign_keys;
 mod history;
 mod holders;

@@ -4,47 +4,20 @@
 //! it refers to: a key to a table that was renamed away shows at the first write to the child.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use records::LedgerName;
 use rusqlite::Connection;
 
+use super::entries::{Entries, Entry, Key};
 use super::foreign_keys::{identifier, is_mismatch};
 use crate::error::{sqlite_code, sqlite_words};
 
 /// The schema, as far as this comparison needs it.
 #[derive(Debug, Default)]
 pub(super) struct Usable {
-    /// Every entry of the schema table by its name in lower case.
-    entries: BTreeMap<String, Seen>,
-    /// The keys of each child.
-    keys: BTreeMap<String, Vec<Key>>,
+    pub(super) entries: Entries,
     /// What can't be used, with the reason.
-    faults: BTreeMap<Part, String>,
-}
-
-/// What tells an entry of the schema table from another of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    is_table: bool,
-    text: u64,
-}
-
-/// An entry of the schema table.
-struct Entry {
-    kind: String,
-    name: String,
-    table: String,
-    sql: String,
-}
-
-/// A foreign key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    child: String,
-    columns: Vec<String>,
-    parent: String,
-    /// Empty where the key refers to the parent's primary key without naming it.
-    parent_columns: Vec<String>,
+    faults: Faults,
 }
 
 /// Something in the schema that can be unusable.
@@ -65,167 +38,45 @@ pub(super) struct Unusable {
 const NO_TABLE: &str = "there is no such table";
 const NOT_UNIQUE: &str = "which is neither a PRIMARY KEY nor UNIQUE there";
 
-static NOTHING: Usable = Usable {
-    entries: BTreeMap::new(),
-    keys: BTreeMap::new(),
-    faults: BTreeMap::new(),
-};
-
 impl Usable {
     /// The schema as this connection sees it, and what of it can't be used. What `former` has seen is
     /// not looked at again where nothing but new entries can concern it: a file that only adds to a
     /// schema of 20,000 tables costs no more than to read their names.
     pub(super) fn find(
         connection: &Connection,
+        ledger: &LedgerName,
         former: Option<&Usable>,
     ) -> Result<Usable, rusqlite::Error> {
-        let mut usable = Usable::default();
-        let mut code = Vec::new();
-        let mut children = Vec::new();
-        for entry in entries(connection)? {
-            let name = entry.name.to_ascii_lowercase();
-            let mut hasher = DefaultHasher::new();
-            (&entry.kind, &entry.table, &entry.sql).hash(&mut hasher);
-            let seen = Seen {
-                is_table: matches!(entry.kind.as_str(), "table" | "view"),
-                text: hasher.finish(),
-            };
-            usable.entries.insert(name, seen);
-            match entry.kind.as_str() {
-                "view" | "trigger" => code.push(entry),
-                // Without the word there is no key.
-                "table" if has_keyword(&entry.sql) => children.push(entry.name),
-                _ => {}
-            }
-        }
-        let former = former.unwrap_or(&NOTHING);
-        let mut known = former.entries.iter();
-        let grown = known.all(|(name, seen)| usable.entries.get(name) == Some(seen));
+        let entries = Entries::read(connection, ledger, former.map(|former| &former.entries))?;
+        let is_faulty = |part: &Part| former.is_some_and(|former| former.faults.contains_key(part));
         // What is new, or could not be used, is looked at in any case.
-        let is_known = |name: &str| {
-            let name = name.to_ascii_lowercase();
-            let seen = usable.entries.get(&name);
-            seen.is_some() && former.entries.get(&name) == seen
+        let is_asked = |(entry, is_new): &(&Entry, bool)| {
+            !entries.grown
+                || *is_new
+                || match entry.kind.as_str() {
+                    "view" => is_faulty(&Part::View(entry.name.clone())),
+                    "trigger" => is_faulty(&Part::Trigger(entry.name.clone())),
+                    _ => entry
+                        .keys
+                        .iter()
+                        .any(|key| is_faulty(&Part::Key(key.clone()))),
+                }
         };
-        let faulty: BTreeSet<&str> = former
-            .faults
-            .keys()
-            .filter_map(|part| match part {
-                Part::Key(key) => Some(key.child.as_str()),
-                _ => None,
-            })
+        let asked = |entry: &&Entry| match entry.kind.as_str() {
+            "view" | "trigger" => true,
+            _ => !entry.keys.is_empty(),
+        };
+        let looked_at: Vec<&Entry> = entries
+            .iter()
+            .filter(|(entry, _)| asked(entry))
+            .filter(is_asked)
+            .map(|(entry, _)| entry)
             .collect();
-        let mut asked = BTreeSet::new();
-        let mut keys = BTreeMap::new();
-        for child in children {
-            let known = former.keys.get(&child).filter(|_| is_known(&child));
-            if known.is_none() || !grown || faulty.contains(child.as_str()) {
-                asked.insert(child.clone());
-            }
-            let of_child = match known {
-                Some(keys) => keys.clone(),
-                None => keys_of(connection, &child)?,
-            };
-            keys.insert(child, of_child);
-        }
-        code.retain(|entry| {
-            let part = match entry.kind.as_str() {
-                "view" => Part::View(entry.name.clone()),
-                _ => Part::Trigger(entry.name.clone()),
-            };
-            !grown || !is_known(&entry.name) || former.faults.contains_key(&part)
-        });
-        usable.keys = keys;
-        usable.check_keys(connection, &asked)?;
-        usable.check_code(connection, &code)?;
-        Ok(usable)
-    }
-
-    fn has(&self, table: &str) -> bool {
-        let seen = self.entries.get(&table.to_ascii_lowercase());
-        seen.is_some_and(|seen| seen.is_table)
-    }
-
-    fn check_keys(
-        &mut self,
-        connection: &Connection,
-        children: &BTreeSet<String>,
-    ) -> Result<(), rusqlite::Error> {
-        let mut faults: Vec<(Part, String)> = Vec::new();
-        for child in children {
-            let (there, missing): (Vec<&Key>, Vec<&Key>) = self
-                .keys
-                .get(child)
-                .into_iter()
-                .flatten()
-                .partition(|key| self.has(&key.parent));
-            faults.extend(
-                missing
-                    .into_iter()
-                    .map(|key| (Part::Key(key.clone()), NO_TABLE.to_owned())),
-            );
-            if there.is_empty() {
-                continue;
-            }
-            // SQLite compares the key with the parent's unique indexes when it compiles the check; no
-            // row is looked at.
-            let check = format!("PRAGMA main.foreign_key_check({})", identifier(child));
-            let Some(words) = mismatch(connection, &check)? else {
-                continue;
-            };
-            // It names the first key that does not fit, by the parent.
-            let named =
-                |key: &&&Key| words.ends_with(&format!("referencing {}", identifier(&key.parent)));
-            faults.extend(
-                there
-                    .iter()
-                    .find(named)
-                    .map(|key| (Part::Key((*key).clone()), NOT_UNIQUE.to_owned())),
-            );
-        }
-        self.faults.extend(faults);
-        Ok(())
-    }
-
-    fn check_code(
-        &mut self,
-        connection: &Connection,
-        code: &[Entry],
-    ) -> Result<(), rusqlite::Error> {
-        let of_kind = |kind| code.iter().filter(move |entry| entry.kind == kind);
-        for view in of_kind("view") {
-            let select = format!("SELECT * FROM main.{}", identifier(&view.name));
-            if let Some(why) = refusal(connection, &select)?
-                && !is_a_function(&why, &view.sql)
-            {
-                self.faults.insert(Part::View(view.name.clone()), why);
-            }
-        }
-        let mut of_tables: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
-        for trigger in of_kind("trigger") {
-            of_tables.entry(&trigger.table).or_default().push(trigger);
-        }
-        // Compiles what fires the triggers of each table that has any.
-        for (table, triggers) in of_tables {
-            if self.faults.contains_key(&Part::View(table.to_owned())) {
-                continue;
-            }
-            for statement in firing(connection, table)? {
-                let Some(why) = refusal(connection, &statement)? else {
-                    continue;
-                };
-                if triggers
-                    .iter()
-                    .any(|trigger| is_a_function(&why, &trigger.sql))
-                {
-                    continue;
-                }
-                for trigger in blamed(&why, &triggers) {
-                    self.faults.insert(Part::Trigger(trigger), why.clone());
-                }
-            }
-        }
-        Ok(())
+        let mut look = Look::default();
+        look.check_keys(connection, &entries, &looked_at)?;
+        look.check_code(connection, &looked_at)?;
+        let faults = look.0;
+        Ok(Usable { entries, faults })
     }
 
     /// What can't be used and could be `before`. What a file to come names is its business, as where
@@ -251,7 +102,7 @@ impl Usable {
             let named = |name: &str| later.contains(&name.to_lowercase());
             match part {
                 Part::Key(key) => {
-                    let made_here = !before.has(&key.child);
+                    let made_here = !before.entries.has(&key.child);
                     !(named(&key.parent) || made_here && named(&key.child))
                 }
                 Part::View(name) | Part::Trigger(name) => !named(name),
@@ -283,6 +134,93 @@ impl Usable {
     }
 }
 
+/// What can't be used, with the reason.
+type Faults = BTreeMap<Part, String>;
+
+/// Gathers what can't be used.
+#[derive(Default)]
+struct Look(Faults);
+
+impl Look {
+    /// Looks at the keys of `entries`; `all` is where their parents are.
+    fn check_keys(
+        &mut self,
+        connection: &Connection,
+        all: &Entries,
+        entries: &[&Entry],
+    ) -> Result<(), rusqlite::Error> {
+        for child in entries.iter().filter(|entry| !entry.keys.is_empty()) {
+            let (there, missing): (Vec<&Key>, Vec<&Key>) =
+                child.keys.iter().partition(|key| all.has(&key.parent));
+            self.0.extend(
+                missing
+                    .into_iter()
+                    .map(|key| (Part::Key(key.clone()), NO_TABLE.to_owned())),
+            );
+            if there.is_empty() {
+                continue;
+            }
+            // SQLite compares the key with the parent's unique indexes when it compiles the check; no
+            // row is looked at.
+            let check = format!("PRAGMA main.foreign_key_check({})", identifier(&child.name));
+            let Some(words) = mismatch(connection, &check)? else {
+                continue;
+            };
+            // It names the first key that does not fit, by the parent.
+            let named =
+                |key: &&&Key| words.ends_with(&format!("referencing {}", identifier(&key.parent)));
+            self.0.extend(
+                there
+                    .iter()
+                    .find(named)
+                    .map(|key| (Part::Key((*key).clone()), NOT_UNIQUE.to_owned())),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_code(
+        &mut self,
+        connection: &Connection,
+        entries: &[&Entry],
+    ) -> Result<(), rusqlite::Error> {
+        let of_kind = |kind| entries.iter().filter(move |entry| entry.kind == kind);
+        for view in of_kind("view") {
+            let select = format!("SELECT * FROM main.{}", identifier(&view.name));
+            if let Some(why) = refusal(connection, &select)?
+                && !is_a_function(&why, view.text())
+            {
+                self.0.insert(Part::View(view.name.clone()), why);
+            }
+        }
+        let mut of_tables: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+        for trigger in of_kind("trigger") {
+            of_tables.entry(&trigger.table).or_default().push(trigger);
+        }
+        // Compiles what fires the triggers of each table that has any.
+        for (table, triggers) in of_tables {
+            if self.0.contains_key(&Part::View(table.to_owned())) {
+                continue;
+            }
+            for statement in firing(connection, table)? {
+                let Some(why) = refusal(connection, &statement)? else {
+                    continue;
+                };
+                if triggers
+                    .iter()
+                    .any(|trigger| is_a_function(&why, trigger.text()))
+                {
+                    continue;
+                }
+                for trigger in blamed(&why, &triggers) {
+                    self.0.insert(Part::Trigger(trigger), why.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Key {
     fn unusable(&self, why: &str, before: &Usable) -> Unusable {
         let Key { child, parent, .. } = self;
@@ -310,7 +248,7 @@ impl Key {
                 remedy,
             };
         }
-        let mut keys_before = before.keys.get(child).into_iter().flatten();
+        let mut keys_before = before.entries.keys_of(child).iter();
         let former = keys_before.find(|key| key.columns == self.columns && key.parent != *parent);
         let (more, remedy) = match former {
             Some(former) => {
@@ -324,7 +262,7 @@ impl Key {
                     ),
                 )
             }
-            None if before.has(parent) => (
+            None if before.entries.has(parent) => (
                 String::new(),
                 format!("keep {parent}, or rebuild {child} without that key"),
             ),
@@ -348,54 +286,6 @@ fn of_code(kind: &str, name: &str, why: &str) -> Unusable {
             kind.to_uppercase()
         ),
     }
-}
-
-fn entries(connection: &Connection) -> Result<Vec<Entry>, rusqlite::Error> {
-    connection
-        .prepare_cached("SELECT type, name, tbl_name, sql FROM main.sqlite_schema")?
-        .query_map([], |row| {
-            Ok(Entry {
-                kind: row.get(0)?,
-                name: row.get(1)?,
-                table: row.get(2)?,
-                sql: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
-            })
-        })?
-        .collect()
-}
-
-fn has_keyword(sql: &str) -> bool {
-    const KEYWORD: &[u8] = b"references";
-    sql.as_bytes()
-        .windows(KEYWORD.len())
-        .any(|word| word.eq_ignore_ascii_case(KEYWORD))
-}
-
-fn keys_of(connection: &Connection, child: &str) -> Result<Vec<Key>, rusqlite::Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') \
-         ORDER BY id, seq",
-    )?;
-    let mut rows = statement.query([child])?;
-    let mut keys: Vec<Key> = Vec::new();
-    let mut last = None;
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        if last != Some(id) {
-            keys.push(Key {
-                child: child.to_owned(),
-                columns: Vec::new(),
-                parent: row.get(1)?,
-                parent_columns: Vec::new(),
-            });
-            last = Some(id);
-        }
-        if let Some(key) = keys.last_mut() {
-            key.columns.push(row.get(2)?);
-            key.parent_columns.extend(row.get::<_, Option<String>>(3)?);
-        }
-    }
-    Ok(keys)
 }
 
 /// Statements that fire the triggers of a table or a view, whatever they wait for.
@@ -478,7 +368,7 @@ fn is_a_function(why: &str, sql: &str) -> bool {
 fn blamed(why: &str, triggers: &[&Entry]) -> Vec<String> {
     let missing = missing(why).filter(|name| !name.is_empty());
     let has_it = |trigger: &&&Entry| {
-        let sql = trigger.sql.to_ascii_lowercase();
+        let sql = trigger.text().to_ascii_lowercase();
         missing.as_ref().is_some_and(|name| sql.contains(name))
     };
     let name = |trigger: &&Entry| trigger.name.clone();
