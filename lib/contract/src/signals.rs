@@ -41,6 +41,8 @@ enum Answer {
     Refused(std::io::ErrorKind),
     /// The contract, by these handlers.
     Contract(Handle),
+    /// The contract is giving its answer: who takes over now would begin what the end then cuts off.
+    BeingGiven,
     /// The program; what it does about the first, as long as that has not come.
     Program(Option<Act>),
 }
@@ -71,7 +73,7 @@ fn heard(signals: impl IntoIterator<Item = i32>) -> Vec<i32> {
 /// When the system refuses the handlers.
 pub fn take_over(act: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let mut answer = locked();
-    while matches!(*answer, Answer::Undecided) {
+    while matches!(*answer, Answer::Undecided | Answer::BeingGiven) {
         answer = DECIDED.wait(answer).unwrap_or_else(PoisonError::into_inner);
     }
     match &*answer {
@@ -81,7 +83,7 @@ pub fn take_over(act: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
                 handlers.add_signal(signal)?;
             }
         }
-        Answer::Undecided | Answer::Program(_) => {}
+        Answer::Undecided | Answer::BeingGiven | Answer::Program(_) => {}
     }
     *answer = Answer::Program(Some(Box::new(act)));
     Ok(())
@@ -111,15 +113,17 @@ pub(crate) fn watch(answer: impl Fn(i32) + Send + 'static) {
             };
             for signal in signals.forever() {
                 // Not held while the program or the contract acts.
-                let act = match &mut *locked() {
-                    Answer::Program(act) => Some(act.take()),
-                    _ => None,
-                };
-                match act {
-                    Some(Some(act)) => in_thread(act),
-                    Some(None) => {}
-                    None => answer(signal),
+                let mut whose = locked();
+                if let Answer::Program(act) = &mut *whose {
+                    if let Some(act) = act.take() {
+                        in_thread(act);
+                    }
+                    continue;
                 }
+                let contract = std::mem::replace(&mut *whose, Answer::BeingGiven);
+                drop(whose);
+                answer(signal);
+                decide(contract);
             }
         });
     if let Err(error) = watching {
@@ -162,4 +166,33 @@ fn ignored() -> u64 {
         .find_map(|line| line.strip_prefix("SigIgn:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn nobody_takes_over_while_the_contract_answers() {
+        let (answering, has_begun) = mpsc::channel();
+        let (let_go, told) = mpsc::channel::<()>();
+        watch(move |_| {
+            answering.send(()).unwrap();
+            told.recv().unwrap();
+        });
+        while matches!(*locked(), Answer::Undecided) {
+            std::thread::yield_now();
+        }
+        signal_hook::low_level::raise(SIGUSR2).unwrap();
+        has_begun.recv().unwrap();
+        let (taken, is_taken) = mpsc::channel();
+        std::thread::spawn(move || taken.send(take_over(|| ()).is_ok()));
+        let early = is_taken.recv_timeout(Duration::from_millis(200));
+        assert!(early.is_err(), "taken over before the answer was given");
+        let_go.send(()).unwrap();
+        assert!(is_taken.recv().unwrap());
+    }
 }
