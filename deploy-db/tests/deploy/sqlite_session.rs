@@ -1,8 +1,10 @@
 //! SQLite: what a file sets in the session, and what the system refuses meanwhile.
 
 use std::process::Command;
+use std::time::Duration;
 
 use crate::place::Place;
+use db_write::NewMark;
 use tests::answer::Answer;
 
 const OUTSIDE: &str = "-- lockstep: no-transaction\n";
@@ -252,4 +254,46 @@ fn a_file_system_that_takes_no_writes_is_an_error() {
     let ran = in_namespace(&place, setup, "true");
     ran.is(3, "no").says("Read-only file system");
     assert_eq!(place.tables(), Vec::<String>::new());
+}
+
+#[test]
+fn whatever_lies_beside_the_database_is_for_whom_the_database_is_for() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let is_root = rustix::process::geteuid().is_root();
+    let place = Place::sqlite();
+    place.execute("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+    let folder = place.dir.path();
+    let mode = std::fs::Permissions::from_mode(0o662);
+    std::fs::set_permissions(place.database(), mode).unwrap();
+    if is_root {
+        std::os::unix::fs::chown(place.database(), Some(4711), Some(4712)).unwrap();
+    }
+    let database = std::fs::metadata(place.database()).unwrap();
+    let mut writer = place.writer();
+    writer.lock(Duration::ZERO, &mut |_| {}).unwrap();
+    writer.survey().unwrap();
+    let mark = NewMark {
+        environment: "dev".to_owned(),
+        protected: false,
+        uuid: contract::new_uuid(),
+        terms: None,
+    };
+    writer.write_mark(&mark, None).unwrap();
+    // As a run that is killed now leaves it.
+    let found = beside(folder);
+    assert!(found.len() > 1, "{found:?}");
+    for name in found {
+        let made = std::fs::metadata(folder.join(&name)).unwrap();
+        let owner = (made.mode() & 0o777, made.uid(), made.gid());
+        assert_eq!(owner, (0o662, database.uid(), database.gid()), "{name}");
+    }
+}
+
+/// What lies beside the database and is called after it.
+fn beside(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.starts_with("app.db") && name != "app.db")
+        .collect()
 }

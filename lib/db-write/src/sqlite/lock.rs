@@ -4,14 +4,17 @@
 //! system releases this one when its holder ends, however it ends. The file is removed by its
 //! holder while it holds the lock; whoever gets the lock looks whether the file that it locked is
 //! still the one of that name, so that two processes never hold locks on two files of one name.
+//!
+//! It has the database's owner and mode, as the files that SQLite makes beside it: a run as root
+//! that was killed leaves a file that the application's account can lock.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Gid, Mode, OFlags, Uid, fchmod, fchown, flock};
 
 use crate::{Error, Options};
 
@@ -38,6 +41,7 @@ impl FileLock {
             let mut file = open(&path)?;
             let locked = lock(&file, &path)?;
             if locked && is_named(&file, &path) {
+                hand_over(&file, database);
                 // Who holds it is for the message of the one who waits; the lock itself is the
                 // system's, so a full disk is no reason to go without it.
                 let text = format!(
@@ -87,18 +91,80 @@ impl Drop for FileLock {
     }
 }
 
+/// Opens the file, and makes it where there is none. Whoever may write in the folder may have put
+/// something else there under its name, and this process may be root: a link is not followed, and
+/// what has another name or is no file is left alone.
 fn open(path: &Path) -> Result<File, Error> {
-    File::options()
-        .create(true)
-        .truncate(false)
+    let failed = |source| Error::File {
+        act: "open the lock file",
+        path: path.display().to_string(),
+        source,
+    };
+    let mut options = File::options();
+    options
         .read(true)
         .write(true)
-        .open(path)
-        .map_err(|source| Error::File {
-            act: "open the lock file",
-            path: path.display().to_string(),
-            source,
-        })
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
+    loop {
+        // Without O_CREAT: in a folder for everybody Linux refuses that for another's file
+        // (fs.protected_regular), and it may be a killed run's.
+        let file = match options.open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                match options.clone().create_new(true).open(path) {
+                    // Another run made it meanwhile.
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                    made => return made.map_err(failed),
+                }
+            }
+            Err(error) if is_link(path) => return Err(unfit(path, &error.to_string())),
+            opened => opened.map_err(failed)?,
+        };
+        let found = file.metadata().map_err(failed)?;
+        if !found.is_file() {
+            return Err(unfit(path, "it is no file"));
+        }
+        match found.nlink() {
+            // Its last holder removed it between our opening and our looking.
+            0 => continue,
+            1 => return Ok(file),
+            _ => return Err(unfit(path, "the file has other names too")),
+        }
+    }
+}
+
+fn is_link(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
+}
+
+fn unfit(path: &Path, why: &str) -> Error {
+    Error::Unfit {
+        target: path.display().to_string(),
+        why: format!("it stands where the deployment's lock file goes: {why}"),
+        remedy: format!(
+            "ls -l {}, find out who made it, and move it away",
+            path.display()
+        ),
+    }
+}
+
+/// Gives the lock file the database's mode and, where this process is root, its owner; where there
+/// is no database yet, the folder's. Who may do neither has the database's account already, or
+/// leaves the file as it is: the lock holds all the same.
+fn hand_over(file: &File, database: &Path) {
+    let model = std::fs::metadata(database)
+        .or_else(|_| std::fs::metadata(database.parent().unwrap_or(Path::new("."))));
+    if let Ok(model) = model {
+        let _ = fchmod(file, mode(&model));
+        if rustix::process::geteuid().is_root() {
+            let owner = (Uid::from_raw(model.uid()), Gid::from_raw(model.gid()));
+            let _ = fchown(file, Some(owner.0), Some(owner.1));
+        }
+    }
+}
+
+/// Reading and writing, for whom the model allows it.
+fn mode(model: &Metadata) -> Mode {
+    Mode::from_raw_mode(model.mode() & 0o666)
 }
 
 fn lock(file: &File, path: &Path) -> Result<bool, Error> {
@@ -152,6 +218,8 @@ fn holder(file: &mut File) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
@@ -161,17 +229,7 @@ mod tests {
     fn one_at_a_time_although_each_removes_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("app.db");
-        let options = Options {
-            tool: "test",
-            run_id: "test".into(),
-            actor: "test".into(),
-            ledger: records::LedgerName::default(),
-            schema: None,
-            lock_timeout: Duration::ZERO,
-            patience: Duration::ZERO,
-            stop: Stop::default(),
-            terms: None,
-        };
+        let options = options();
         let (inside, taken) = (AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..3 {
@@ -201,5 +259,96 @@ mod tests {
         assert!(!is_named(&file, &path));
         let _other = open(&path).unwrap();
         assert!(!is_named(&file, &path));
+    }
+
+    fn options() -> Options {
+        Options {
+            tool: "test",
+            run_id: "test".into(),
+            actor: "test".into(),
+            ledger: records::LedgerName::default(),
+            schema: None,
+            lock_timeout: Duration::ZERO,
+            patience: Duration::ZERO,
+            stop: Stop::default(),
+            terms: None,
+        }
+    }
+
+    fn taken(database: &Path) -> Result<FileLock, Error> {
+        FileLock::take(database, &options(), Duration::ZERO, &mut |_| {})
+    }
+
+    #[test]
+    fn the_file_has_the_database_s_mode_and_owner_also_one_that_a_killed_run_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("app.db");
+        std::fs::write(&database, "").unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        for mode in [0o600, 0o640, 0o664, 0o666, 0o775] {
+            std::fs::set_permissions(&database, Permissions::from_mode(mode)).unwrap();
+            if is_root {
+                std::os::unix::fs::chown(&database, Some(mode), Some(mode + 1)).unwrap();
+            }
+            let model = std::fs::metadata(&database).unwrap();
+            for left in [false, true] {
+                let path = lock_path(&database);
+                if left {
+                    std::fs::write(&path, "killed").unwrap();
+                    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+                }
+                let lock = taken(&database).unwrap();
+                let found = std::fs::metadata(&path).unwrap();
+                assert_eq!(found.mode() & 0o7777, mode & 0o666, "{mode:o} {left}");
+                assert_eq!(
+                    (found.uid(), found.gid()),
+                    (model.uid(), model.gid()),
+                    "{mode:o} {left}"
+                );
+                drop(lock);
+            }
+        }
+        // Before there is a database, the folder says who may.
+        std::fs::remove_file(&database).unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o770)).unwrap();
+        let _lock = taken(&database).unwrap();
+        let found = std::fs::metadata(lock_path(&database)).unwrap();
+        assert_eq!(found.mode() & 0o7777, 0o660);
+    }
+
+    #[test]
+    fn what_stands_in_its_place_is_neither_followed_nor_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("app.db");
+        std::fs::write(&database, "").unwrap();
+        std::fs::set_permissions(&database, Permissions::from_mode(0o666)).unwrap();
+        let (path, other) = (lock_path(&database), dir.path().join("other"));
+        let unharmed = |why: &str| {
+            let error = taken(&database).unwrap_err();
+            assert!(matches!(error, Error::Unfit { .. }), "{why}: {error}");
+            assert!(std::fs::symlink_metadata(&path).is_ok(), "{why}");
+            std::fs::remove_file(&path).unwrap();
+        };
+        std::fs::write(&other, "secret").unwrap();
+        std::fs::set_permissions(&other, Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        unharmed("a link");
+        std::os::unix::fs::symlink(dir.path().join("gone"), &path).unwrap();
+        unharmed("a link to nothing");
+        assert!(!dir.path().join("gone").exists());
+        std::fs::hard_link(&other, &path).unwrap();
+        unharmed("another name");
+        let made = rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        );
+        made.unwrap();
+        unharmed("a pipe");
+        assert_eq!(std::fs::read(&other).unwrap(), b"secret");
+        assert_eq!(std::fs::metadata(&other).unwrap().mode() & 0o777, 0o600);
+        drop(taken(&database).unwrap());
     }
 }
