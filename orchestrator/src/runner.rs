@@ -256,11 +256,13 @@ impl Runner<'_> {
         ];
         if let Some(failed) = failed {
             own.push(("LOCKSTEP_FAILED_STEP", failed.name.clone().into()));
-            own.push((
-                "LOCKSTEP_FAILED_CODE",
-                failed.verdict.code.to_string().into(),
-            ));
-            own.push(("LOCKSTEP_FAILED_CLASS", failed.verdict.class.into()));
+        }
+        let first = failed.map(|failed| (failed.verdict.code, failed.verdict.class));
+        // A run can end before any step has failed: by a signal, or for want of a record.
+        let ended = || self.notes.has_failed().then(|| self.notes.code());
+        if let Some((code, class)) = first.or_else(ended) {
+            own.push(("LOCKSTEP_FAILED_CODE", code.to_string().into()));
+            own.push(("LOCKSTEP_FAILED_CLASS", class.into()));
         }
         // What an outer run says of its own failure is not about this one.
         let inherited = std::env::vars_os()

@@ -293,18 +293,25 @@ fn on_failure_is_told_of_a_finally_that_failed_alone() {
 
 #[test]
 fn on_failure_follows_an_interrupt_and_no_code_of_it_replaces_the_signals() {
-    // 6 would mean a change that was left half done.
-    for code in [1, 6] {
+    // A step that the signal ends, and one that passes all the same; 6 would mean a change that was
+    // left half done.
+    for (acts, code) in [
+        ("touch=up|sleep", 1),
+        ("touch=up|sleep", 6),
+        ("ignore=15|touch=up|until=go|result=pass", 6),
+    ] {
         let bench = Bench::new();
         let running = bench.start(&format!(
             "{}{}",
-            ours("verify-env", "touch=up|sleep"),
-            on_failure(&format!("touch=told|exit={code}")),
+            ours("verify-env", acts),
+            on_failure(&format!("env=LOCKSTEP_FAILED_CLASS|touch=told|exit={code}")),
         ));
         bench.until("up");
         running.signal(rustix::process::Signal::TERM);
+        bench.write("go", "");
         let done = running.wait();
-        assert_eq!(done.signal, Some(15), "{done:#?}");
+        assert_eq!(done.signal, Some(15), "{acts} {code}: {done:#?}");
+        done.says("LOCKSTEP_FAILED_CLASS=signal\n");
         assert!(bench.path("told").exists());
         assert_eq!(bench.record()["exit_code"], 143);
     }
