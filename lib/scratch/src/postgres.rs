@@ -16,7 +16,7 @@ use crate::{Wanted, named::not_named};
 /// What makes a session's texts and durations its own: whatever role, database and server set.
 const SETTINGS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
     SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = off; \
-    SET standard_conforming_strings = on; SET client_min_messages = warning";
+    SET client_min_messages = warning";
 
 /// The session that the migrations run in, and the database that goes with it.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Session {
         );
         let rows = rows.map_err(|error| failed("connect to the scratch database", error))?;
         let version: i32 = rows.first().map_or(0, |row| row.get(0));
-        let mut settings = SETTINGS.to_owned();
+        let mut settings = format!("{SETTINGS}; {}", sql::reading_pins());
         if version >= 170_000 {
             settings.push_str("; SET transaction_timeout = 0");
         }

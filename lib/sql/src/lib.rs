@@ -40,7 +40,7 @@ pub use names::names;
 pub use rebuild::Cause;
 pub use rules::{Pending, RULES, Rule, Violation, allowable, violations};
 pub use script::{Kind, Script, Statement, SyntaxError, parse};
-pub use server_settings::{PINNED, RECORDED, Treatment, treatment};
+pub use server_settings::{PINNED, RECORDED, Treatment, reading_pins, treatment};
 pub use transactions::{
     LeftOut, TransactionFault, Transactions, Trouble, transactions, within_transaction,
 };

@@ -29,6 +29,18 @@ pub const PINNED: [(&str, &str); 6] = [
     ("transform_null_equals", "off"),
 ];
 
+/// The statements that make the server read a text as the parser did, of the pinned settings those that
+/// every role may set: whether triggers fire, few may.
+pub fn reading_pins() -> String {
+    let read = PINNED
+        .into_iter()
+        .filter(|(name, _)| *name != "session_replication_role");
+    let sets: Vec<String> = read
+        .map(|(name, value)| format!("SET {name} = {value}"))
+        .collect();
+    sets.join("; ")
+}
+
 /// Recorded settings, in the order of their names. What a server does not know has no value.
 pub const RECORDED: [&str; 32] = [
     "DateStyle",

@@ -497,3 +497,22 @@ fn no_timeout_of_the_server_ends_a_replay() {
         .exits(1)
         .says("PASS migrations-replayable 1 applied");
 }
+
+#[test]
+fn files_are_read_as_a_deployment_reads_them() {
+    // Under the role's own settings the file would mean another check and another text.
+    scratch()
+        .connect("postgres")
+        .batch_execute(
+            "CREATE ROLE reader LOGIN CREATEDB PASSWORD 'r';
+             ALTER ROLE reader SET transform_null_equals = on;
+             ALTER ROLE reader SET standard_conforming_strings = off",
+        )
+        .unwrap();
+    let mut replay = Replay::applied(&[(
+        "0001_t.sql",
+        "CREATE TABLE t (a int CHECK (a = NULL), b text DEFAULT 'a\\b')",
+    )]);
+    replay.scratch = scratch().url_as("reader", "r", "postgres");
+    replay.run().exits(0);
+}

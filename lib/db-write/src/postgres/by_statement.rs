@@ -23,18 +23,6 @@ use crate::{Applied, ApplyError, Cause};
 /// What completes "cannot" where the pins could not be set.
 const READING: &str = "set how the next statement is read";
 
-/// What makes the server read a text as the parser did, which every role may set. Whether triggers fire,
-/// which few may, is the file's own matter from statement to statement, as it is within a transaction.
-fn pins() -> String {
-    let read = sql::PINNED
-        .into_iter()
-        .filter(|(name, _)| *name != "session_replication_role");
-    let sets: Vec<String> = read
-        .map(|(name, value)| format!("SET {name} = {value}"))
-        .collect();
-    sets.join("; ")
-}
-
 impl PostgresWriter {
     pub(super) fn apply_by_statement(
         &mut self,
@@ -125,7 +113,9 @@ impl PostgresWriter {
         let script = sql::parse(Dialect::Postgres, &migration.up);
         let prepare = format!("SET lock_timeout = 0; {}", self.path_of_files);
         self.client_batch("prepare the session", &prepare)?;
-        let pins = pins();
+        // Whether triggers fire is the file's own matter from statement to statement, as it is within
+        // a transaction.
+        let pins = sql::reading_pins();
         for (at, statement) in script.statements.iter().enumerate() {
             if self.options.stop.asked() {
                 return Err(stopped());
