@@ -141,6 +141,10 @@ pub(crate) enum What {
         ty: Name,
         value: String,
     },
+    RenameEnumValue {
+        from: String,
+        to: String,
+    },
     /// Makes something that ends with its transaction: `SET LOCAL`, `ON COMMIT DROP`.
     Bounded,
     /// Tables come, or get other names, and nobody can tell which.
@@ -354,6 +358,7 @@ impl What {
             | What::CreateType { .. }
             | What::RenameType { .. }
             | What::AddEnumValue { .. }
+            | What::RenameEnumValue { .. }
             | What::Bounded
             | What::Unlisted
             | What::Foreign

@@ -5,6 +5,7 @@ use crate::{Before, Dialect};
 
 mod absent;
 mod names;
+mod table;
 mod types;
 
 use absent::Known;
@@ -261,6 +262,7 @@ impl History {
             | What::DropExtension(_)
             | What::DropCascade { .. }
             | What::AddEnumValue { .. }
+            | What::RenameEnumValue { .. }
             | What::Bounded
             | What::WritableSchema(_)
             | What::CatalogWrite(_)
@@ -472,60 +474,6 @@ impl History {
                 {
                     table.new = false;
                 }
-            }
-        }
-    }
-}
-
-impl Table {
-    fn before(dialect: Dialect, table: &crate::before::Table) -> (Name, Table) {
-        let folded = |name: &str| match dialect {
-            Dialect::Sqlite => name.to_ascii_lowercase(),
-            Dialect::Postgres => name.to_owned(),
-        };
-        let name = Name {
-            schema: table.schema.clone(),
-            name: folded(&table.name),
-        };
-        let columns = table.columns.as_ref().map(|columns| {
-            let columns = columns.iter();
-            let columns = columns.map(|(name, ty)| (folded(name), Type::printed(dialect, ty)));
-            columns.collect::<Vec<(String, Type)>>()
-        });
-        let names =
-            |columns: &Vec<(String, Type)>| columns.iter().map(|(name, _)| name.clone()).collect();
-        let known = Table {
-            columns: columns.as_ref().map(names),
-            types: columns.into_iter().flatten().collect(),
-            ..Table::default()
-        };
-        (name, known)
-    }
-
-    fn forget_column(&mut self, column: &str) {
-        self.new_columns.remove(column);
-        self.types.remove(column);
-        if let Some(columns) = &mut self.columns {
-            columns.retain(|known| known != column);
-        }
-    }
-
-    /// A name may mean another column than it did.
-    fn doubt_column(&mut self, column: &str) {
-        self.new_columns.remove(column);
-        self.types.remove(column);
-    }
-
-    fn rename_column(&mut self, from: &str, to: &str) {
-        if self.new_columns.remove(from) {
-            self.new_columns.insert(to.to_owned());
-        }
-        if let Some(ty) = self.types.remove(from) {
-            self.types.insert(to.to_owned(), ty);
-        }
-        for column in self.columns.iter_mut().flatten() {
-            if column == from {
-                to.clone_into(column);
             }
         }
     }

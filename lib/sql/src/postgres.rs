@@ -5,6 +5,7 @@ use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 use crate::act::{Act, What};
 use crate::script::{Kind, Script, Source, Statement, SyntaxError, excerpt};
 
+mod alter;
 mod block;
 mod expr;
 mod fault;

@@ -12,8 +12,8 @@ use crate::Hindrance;
 use crate::act::{Act, Column, CreateTable, TriggerName, What};
 use crate::lex::{Class, Lexeme};
 use crate::script::{Kind, Script, Source, Statement, SyntaxError, excerpt};
-use crate::transactions::Control;
 
+mod control;
 mod copy;
 mod expr;
 mod name;
@@ -52,7 +52,7 @@ pub(crate) fn read(source: &Source) -> Script {
                     .rev()
                     .find(|token| token.class != Class::Semicolon);
                 let (kind, acts) = acts(&command);
-                let control = control(&command);
+                let control = control::control(&command);
                 let if_exists = matches!(
                     &command,
                     Cmd::Stmt(Stmt::DropTable {
@@ -140,28 +140,6 @@ fn acts(command: &Cmd) -> (Kind, Vec<What>) {
             (kind(statement), acts)
         }
     }
-}
-
-fn control(command: &Cmd) -> Option<Control> {
-    let Cmd::Stmt(statement) = command else {
-        return None;
-    };
-    Some(match statement {
-        // Which locks it takes at once: the runner has taken them.
-        Stmt::Begin(..) => Control::Begin { plain: true },
-        Stmt::Commit(_) => Control::Commit { chain: false },
-        Stmt::Rollback {
-            savepoint_name: None,
-            ..
-        } => Control::Rollback { chain: false },
-        Stmt::Rollback {
-            savepoint_name: Some(name),
-            ..
-        } => Control::RollbackTo(column(name)),
-        Stmt::Savepoint(name) => Control::Savepoint(column(name)),
-        Stmt::Release(name) => Control::Release(column(name)),
-        _ => return None,
-    })
 }
 
 /// A statement that writes the table of schemas itself.

@@ -2,10 +2,11 @@
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::tree::{child, children, descendants, has, identifier, name, string, tokens};
+use super::alter::{alter_domain, alter_table, alter_type, altered, renamed};
+use super::tree::{child, children, descendants, has, identifier, name, tokens};
 use super::{expr, types};
 use crate::Dialect::Postgres;
-use crate::act::{Column, CreateTable, Name, Using, What};
+use crate::act::{Column, CreateTable, Name, What};
 
 pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
     let mut acts = of_statement(node);
@@ -204,44 +205,11 @@ pub(super) fn elsewhere(table: Name) -> CreateTable {
     }
 }
 
-/// What gets another name or schema, and may be named as a table: `ALTER INDEX` takes any relation.
-fn renamed(node: &SyntaxNode) -> Option<What> {
-    use SyntaxKind::*;
-    let from = node.children().find(|child| {
-        matches!(
-            child.kind(),
-            INDEX_REF | VIEW_REF | SEQUENCE_REF | TABLE_RELATION_NAME
-        )
-    });
-    let from = name(&from?)?;
-    let to = node.children().find_map(|action| {
-        Some(match action.kind() {
-            INDEX_RENAME_TO | VIEW_RENAME_TO | SEQUENCE_RENAME_TO | TABLE_RENAME_TO => {
-                from.sibling(name(&action.last_child()?)?.name)
-            }
-            SET_SCHEMA => from.within(&identifier(&child(&action, SCHEMA_REF)?)),
-            _ => return None,
-        })
-    })?;
-    Some(What::RenameTable { from, to })
-}
-
 fn create_type(node: &SyntaxNode, kind: SyntaxKind) -> Option<What> {
     Some(What::CreateType {
         name: name(&child(node, kind)?)?,
         is_enum: has(node, SyntaxKind::ENUM_TYPE),
     })
-}
-
-fn alter_domain(node: &SyntaxNode) -> Option<What> {
-    use SyntaxKind::*;
-    let from = name(&child(node, DOMAIN_REF)?)?;
-    let to = node.children().find_map(|action| match action.kind() {
-        DOMAIN_RENAME_TO => Some(from.sibling(name(&action.last_child()?)?.name)),
-        SET_SCHEMA => Some(from.within(&identifier(&child(&action, SCHEMA_REF)?))),
-        _ => None,
-    })?;
-    Some(What::RenameType { from, to })
 }
 
 fn is_temporary(node: &SyntaxNode) -> bool {
@@ -270,119 +238,11 @@ fn sources(node: &SyntaxNode) -> Vec<Name> {
         .collect()
 }
 
-fn column(node: &SyntaxNode) -> Option<Column> {
+pub(super) fn column(node: &SyntaxNode) -> Option<Column> {
     Some(Column {
         name: identifier(&child(node, SyntaxKind::COLUMN_NAME)?),
         ty: types::of(node),
     })
-}
-
-/// The table of an ALTER TABLE.
-fn altered(node: &SyntaxNode) -> Option<Name> {
-    if node.kind() != SyntaxKind::ALTER_TABLE {
-        return None;
-    }
-    name(&child(node, SyntaxKind::TABLE_RELATION_NAME)?)
-}
-
-/// One action of an ALTER TABLE.
-fn alter_table(action: &SyntaxNode) -> Option<What> {
-    use SyntaxKind::*;
-    let table = altered(&action.parent()?)?;
-    let column_ref = || Some(identifier(&child(action, COLUMN_NAME_REF)?));
-    Some(match action.kind() {
-        DROP_COLUMN => What::DropColumn {
-            table,
-            column: column_ref()?,
-        },
-        ALTER_COLUMN => {
-            let change = child(action, SET_TYPE)?;
-            let column = column_ref()?;
-            What::ChangeType {
-                table,
-                using: types::using(&change, &column),
-                to: types::of(&change).unwrap_or_else(types::unknown),
-                column,
-            }
-        }
-        ADD_COLUMN => What::AddColumn {
-            table,
-            column: column(action)?,
-            if_not_exists: has(action, IF_NOT_EXISTS),
-        },
-        RENAME_COLUMN => What::RenameColumn {
-            table,
-            from: column_ref()?,
-            to: identifier(&child(action, COLUMN_NAME)?),
-        },
-        TABLE_RENAME_TO => What::RenameTable {
-            to: table.sibling(name(&child(action, TABLE_NAME)?)?.name),
-            from: table,
-        },
-        SET_SCHEMA => What::RenameTable {
-            to: Name {
-                schema: Some(identifier(&child(action, SCHEMA_REF)?)),
-                name: table.name.clone(),
-            },
-            from: table,
-        },
-        ATTACH_PARTITION => What::Adopt {
-            parent: table,
-            child: name(&child(action, TABLE_NAME_REF)?)?,
-        },
-        INHERIT_TABLE => What::Adopt {
-            parent: name(action)?,
-            child: table,
-        },
-        _ => return None,
-    })
-}
-
-/// A composite type's attribute is a column of every table that has a column of the type.
-fn alter_type(node: &SyntaxNode) -> Vec<What> {
-    use SyntaxKind::*;
-    let Some(ty) = child(node, TYPE_NAME_REF).and_then(|ty| name(&ty)) else {
-        return Vec::new();
-    };
-    let to = |action: &SyntaxNode| {
-        Some(match action.kind() {
-            TYPE_RENAME_TO => ty.sibling(name(&child(action, TYPE_NAME)?)?.name),
-            SET_SCHEMA => ty.within(&identifier(&child(action, SCHEMA_REF)?)),
-            _ => return None,
-        })
-    };
-    if let Some(to) = node.children().find_map(|action| to(&action)) {
-        let (from, table) = (ty.clone(), to.clone());
-        return vec![
-            What::RenameType { from: ty, to },
-            // A composite type has attributes as a table has columns.
-            What::RenameTable { from, to: table },
-        ];
-    }
-    let value = child(node, ADD_VALUE).and_then(|action| child(&action, LITERAL));
-    if let Some(value) = value.and_then(|value| string(&value)) {
-        return vec![What::AddEnumValue { ty, value }];
-    }
-    let attribute = |action: &SyntaxNode| Some(identifier(&child(action, COMPOSITE_FIELD_REF)?));
-    let actions = child(node, ALTER_TYPE_ATTRIBUTE_ACTION_LIST);
-    let actions = actions.iter().flat_map(SyntaxNode::children);
-    actions
-        .filter_map(|action| {
-            Some(match action.kind() {
-                DROP_ATTRIBUTE => What::DropColumn {
-                    table: ty.clone(),
-                    column: attribute(&action)?,
-                },
-                ALTER_ATTRIBUTE => What::ChangeType {
-                    table: ty.clone(),
-                    column: attribute(&action)?,
-                    to: types::of(&action).unwrap_or_else(types::unknown),
-                    using: Using::Cast,
-                },
-                _ => return None,
-            })
-        })
-        .collect()
 }
 
 fn truncate(node: &SyntaxNode) -> Vec<What> {

@@ -191,6 +191,26 @@ fn a_pair_that_means_more_is_not_left_out() {
 fn a_value_of_an_enum_is_not_used_where_it_is_added() {
     for (sql, expected) in [
         (
+            "ALTER TYPE m ADD VALUE 'x';\nSELECT 'x'::text::m;",
+            "2 EnumValueUsed 1",
+        ),
+        (
+            "ALTER TYPE m ADD VALUE 'x';\nSELECT CAST('x' AS text)::m;",
+            "2 EnumValueUsed 1",
+        ),
+        (
+            "ALTER TYPE m ADD VALUE 'x';\nSELECT enum_range(NULL::m);",
+            "2 EnumValueUsed 1",
+        ),
+        (
+            "ALTER TYPE m ADD VALUE 'x';\nALTER TYPE m RENAME VALUE 'x' TO 'y';\nSELECT 'y'::m;",
+            "3 EnumValueUsed 1",
+        ),
+        (
+            "CREATE TYPE m AS ENUM ('a');\nALTER TYPE m ADD VALUE 'x';\nSELECT 'x'::m;",
+            "3 EnumValueUsed 2",
+        ),
+        (
             "ALTER TYPE m ADD VALUE 'x';\nUPDATE t SET m = 'x';",
             "2 EnumValueUsed 1",
         ),

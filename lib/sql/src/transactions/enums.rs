@@ -32,7 +32,7 @@ impl Added {
         }
     }
 
-    /// Follows a statement that keeps code.
+    /// Follows a statement that keeps code, or calls the value by another name.
     pub(super) fn follow(&mut self, statement: &Statement, sql: &str) {
         let text = &sql[statement.range.clone()];
         for act in &statement.acts {
@@ -41,6 +41,9 @@ impl Added {
                     if is_kept(statement, text) && names(text, &self.value, 0) =>
                 {
                     self.carriers.push(name.name.clone());
+                }
+                What::RenameEnumValue { from, to } if *from == self.value => {
+                    self.value.clone_from(to);
                 }
                 What::CreateTrigger { body, .. } => {
                     let carries = |what: &What| matches!(what, What::Call(name) if self.carriers.contains(&name.name));
@@ -125,6 +128,10 @@ fn names(text: &str, value: &str, depth: usize) -> bool {
         })
     };
     tokens.iter().enumerate().any(|(at, token)| {
+        if token.class == Class::Word {
+            // They give all of the values, whether or not one of them is named.
+            return word(Some(at), &["enum_range", "enum_first", "enum_last"]);
+        }
         if token.class != Class::Other {
             return false;
         }
@@ -135,7 +142,11 @@ fn names(text: &str, value: &str, depth: usize) -> bool {
             let before = at.checked_sub(1);
             let labels = word(before, &["value", "exists", "after", "before"]);
             let catalog = word(before, &["="]) && word(at.checked_sub(2), &["enumlabel"]);
-            let cast = word(Some(at + 1), &["::", "as"]) && word(Some(at + 2), TEXTS);
+            // A text may become a value all the same, by a second cast.
+            let cast = word(Some(at + 1), &["::", "as"])
+                && word(Some(at + 2), TEXTS)
+                && !word(Some(at + 3), &["::"])
+                && !word(Some(at + 4), &["::"]);
             return !(labels || catalog || cast);
         }
         said.contains(&quoted) && (depth >= DEPTH_MAX || names(&said, value, depth + 1))
