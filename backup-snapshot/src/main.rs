@@ -14,9 +14,10 @@ use contract::{Check, Class, Failure, Manual, Report, Run, Tool};
 use guards::Action;
 use jiff::Timestamp;
 use records::{LedgerName, Survey};
-use settings::{Resolved, TargetArgs};
+use settings::{Resolved, Target, TargetArgs};
 use snapshots::manifest::{self, Git, Manifest};
 use snapshots::publish::{self, Partial};
+use snapshots::storage::Place;
 use snapshots::{Cause, Phase, Stop, files, git, storage, verify};
 
 mod failure;
@@ -47,6 +48,14 @@ const STORAGE_LASTS: Check = Check {
     holds: "what is stored in the snapshots' folder outlives the machine, or is stored elsewhere too",
     remedy: "name a folder on a disk that lasts with [backup] dir, or store the snapshot elsewhere \
              with [backup] publish",
+};
+
+const STORAGE_APART: Check = Check {
+    id: "storage-apart",
+    holds: "the snapshots' folder is on another device than the SQLite database, or they are stored \
+            elsewhere too (a warning)",
+    remedy: "name a folder on another device with [backup] dir, or store the snapshot elsewhere with \
+             [backup] publish",
 };
 
 const CONTENT_DIGESTED: Check = Check {
@@ -85,8 +94,9 @@ const FILES_CLEAN: Check = Check {
     remedy: "leave it out of [backup] files, or move the secret out of it into a variable",
 };
 
-const OWN: [Check; 8] = [
+const OWN: [Check; 9] = [
     STORAGE_LASTS,
+    STORAGE_APART,
     CONTENT_DIGESTED,
     SNAPSHOT_WHOLE,
     STORED_ELSEWHERE,
@@ -133,7 +143,9 @@ fn backup(args: &Args, run: &Run) -> Result<Report, Failure> {
     let judge =
         |survey: &Survey| guards::judge_target(Action::Other, &resolved, survey, expected.clone());
     guards::report(&judge(&survey), &mut report);
-    lasting(&dir, publish.is_some(), &survey, &mut report)?;
+    let place = storage::look(&dir).map_err(failed)?;
+    lasting(&place, publish.is_some(), &survey, &mut report);
+    apart(&place, publish.is_some(), &resolved.target, &mut report)?;
     if run.refuses(&report) {
         return Ok(refused(report));
     }
@@ -294,15 +306,9 @@ fn damage(manifest: &Manifest, folder: &Path) -> Result<Option<String>, Failure>
 }
 
 /// A protected database is not backed up to where its snapshot is lost with the machine.
-fn lasting(
-    dir: &Path,
-    stored_elsewhere: bool,
-    survey: &Survey,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let place = storage::look(dir).map_err(failed)?;
-    let subject = dir.display().to_string();
-    let lasts = storage::outlives(&place, |name| {
+fn lasting(place: &Place, stored_elsewhere: bool, survey: &Survey, report: &mut Report) {
+    let subject = place.folder.display().to_string();
+    let lasts = storage::outlives(place, |name| {
         std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
     });
     match lasts {
@@ -312,6 +318,30 @@ fn lasting(
             report.warned(&STORAGE_LASTS, subject, ephemeral.reason)
         }
         Err(ephemeral) => report.broken(&STORAGE_LASTS, subject, ephemeral.reason),
+    };
+}
+
+/// A snapshot beside its database is lost with it when the disk is. It helps against a bad migration
+/// all the same, so this is no refusal.
+fn apart(
+    place: &Place,
+    stored_elsewhere: bool,
+    target: &Target,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let Target::Sqlite(database) = target else {
+        return Ok(());
+    };
+    let database = storage::look(&database.path).map_err(failed)?;
+    let subject = place.folder.display().to_string();
+    match place.device == database.device {
+        true if !stored_elsewhere => report.warned(
+            &STORAGE_APART,
+            subject,
+            "it is on the database's own device: what destroys the one destroys the other",
+        ),
+        true => report.held(&STORAGE_APART, "[backup] publish"),
+        false => report.held(&STORAGE_APART, subject),
     };
     Ok(())
 }

@@ -197,7 +197,7 @@ fn options(args: &Args, resolved: &Resolved, run: &Run) -> Result<Options, Failu
         schema: resolved.settings.migrations.schema.clone(),
         lock_timeout: args.lock_timeout,
         terms: declared_terms(resolved),
-        ..Options::new(TOOL.name, run, ledger)?
+        ..Options::new(TOOL.name, run, ledger, &resolved.settings)?
     })
 }
 

@@ -327,7 +327,8 @@ fn written(mark: &NewMark, survey: &Survey, run: &Run, report: &mut Report) {
 }
 
 fn options(resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
-    Options::new(TOOL.name, run, plan::ledger_name(&resolved.settings)?)
+    let settings = &resolved.settings;
+    Options::new(TOOL.name, run, plan::ledger_name(settings)?, settings)
 }
 
 fn wish(args: &Args, resolved: &Resolved) -> Wish {

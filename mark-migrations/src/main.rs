@@ -257,9 +257,10 @@ fn task(args: &Args) -> Result<Task<'_>, Failure> {
 }
 
 fn options(resolved: &Resolved, run: &Run) -> Result<Options, Failure> {
+    let settings = &resolved.settings;
     Ok(Options {
         terms: resolved.declared.as_ref().map(|declared| declared.terms()),
-        ..Options::new(TOOL.name, run, plan::ledger_name(&resolved.settings)?)?
+        ..Options::new(TOOL.name, run, plan::ledger_name(settings)?, settings)?
     })
 }
 

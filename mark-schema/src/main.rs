@@ -129,7 +129,7 @@ fn mark(args: &Args, run: &Run) -> Result<Report, Failure> {
     let mut report = Report::default();
     settings::report(&resolved.warnings, &mut report);
     let ledger = plan::ledger_name(&resolved.settings)?;
-    let options = Options::new(TOOL.name, run, ledger)?;
+    let options = Options::new(TOOL.name, run, ledger, &resolved.settings)?;
     let mut writer = db_write::open(&resolved.target, options)?;
     writer.lock(args.wait_lock, &mut |text| run.say(text))?;
     let survey = writer.survey()?;

@@ -345,3 +345,26 @@ fn no_room_on_the_disk_is_a_failure_that_leaves_nothing() {
         assert!(project.snapshots().is_empty(), "{blocks}");
     }
 }
+
+#[test]
+fn a_folder_on_the_databases_own_device_is_told() {
+    const APART: &str = "storage-apart";
+    let project = Project::new("dev", false);
+    let (code, result) = project.dev(&["sqlite:app.db"]);
+    assert_eq!(code, 0, "{result:#}");
+    assert!(checks(&result, "warn").contains(&APART.to_owned()));
+    let (code, _) = project.dev(&["sqlite:app.db", "--strict"]);
+    assert_eq!(code, 1);
+    project.settings("publish = [\"true\", \"{snapshot}\"]\n");
+    let (code, result) = project.dev(&["sqlite:app.db"]);
+    assert_eq!(code, 0, "{result:#}");
+    assert!(!checks(&result, "warn").contains(&APART.to_owned()));
+
+    // Another device than any disk's.
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let dir = memory.path().join("not/there/yet");
+    project.settings("");
+    let (code, result) = project.dev(&["sqlite:app.db", "--dir", dir.to_str().unwrap()]);
+    assert_eq!(code, 0, "{result:#}");
+    assert!(!checks(&result, "warn").contains(&APART.to_owned()));
+}

@@ -32,6 +32,7 @@ impl Through for Proxy {
             schema: None,
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_millis(300),
+            sqlite: settings::file::SqliteSettings::default(),
             stop: Stop::default(),
             terms: None,
         };

@@ -273,6 +273,7 @@ impl Place {
             schema: None,
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_secs(10),
+            sqlite: settings::file::SqliteSettings::default(),
             stop: db_write::Stop::default(),
             terms: None,
         };

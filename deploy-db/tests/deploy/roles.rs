@@ -63,6 +63,7 @@ fn two_projects_share_a_database() {
                 schema: None,
                 lock_timeout: std::time::Duration::from_secs(1),
                 patience: std::time::Duration::from_secs(1),
+                sqlite: settings::file::SqliteSettings::default(),
                 stop: db_write::Stop::default(),
                 terms: None,
             },

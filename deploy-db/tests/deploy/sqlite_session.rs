@@ -297,3 +297,21 @@ fn beside(folder: &std::path::Path) -> Vec<String> {
         .filter(|name| name.starts_with("app.db") && name != "app.db")
         .collect()
 }
+
+#[test]
+fn the_lock_lies_where_the_file_says() {
+    let place = Place::sqlite();
+    place.toml("[sqlite]\nlock_dir = \"locks\"\n");
+    place.file("1_a.sql", "CREATE TABLE a (x);");
+    place.deploy().is(3, "no").says("lock file").says("locks");
+    std::fs::create_dir(place.path("locks")).unwrap();
+    let lock = std::fs::File::create(place.path("locks/app.db.lockstep-lock")).unwrap();
+    lock.lock().unwrap();
+    place.deploy().is(5, "no");
+    lock.unlock().unwrap();
+    place.deployed();
+    assert!(!place.path("locks/app.db.lockstep-lock").exists());
+
+    place.toml("[sqlite]\nfile_system = \"network\"\n");
+    place.deploy().is(2, "no").says("shared");
+}

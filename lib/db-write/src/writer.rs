@@ -7,8 +7,8 @@ use contract::{Changed, Check, Class, Classify as _, Failure, Report, Run};
 use migrations::{LedgerRow, Migration, RowState};
 use records::{Accepted, LedgerName, Mark, Outdated, Own, Place, RecordedSchema, Survey};
 use schema::{Schema, Scope};
-use settings::Target;
-use settings::file::Terms;
+use settings::file::{SqliteSettings, Terms};
+use settings::{Settings, Target};
 use sha2::{Digest as _, Sha256};
 
 use crate::postgres::PostgresWriter;
@@ -33,6 +33,8 @@ pub struct Options {
     /// PostgreSQL: how long a lost connection is tried again, and how long its session is waited
     /// for, before the outcome counts as unknown.
     pub patience: Duration,
+    /// SQLite: what the file says of where the database lies.
+    pub sqlite: SqliteSettings,
     /// Signals.
     pub stop: Stop,
     /// What the file declares of the environment, which a mark of an earlier format stores once it
@@ -47,7 +49,12 @@ impl Options {
     /// # Errors
     ///
     /// When they can't be taken over.
-    pub fn new(tool: &'static str, run: &Run, ledger: LedgerName) -> Result<Options, Failure> {
+    pub fn new(
+        tool: &'static str,
+        run: &Run,
+        ledger: LedgerName,
+        settings: &Settings,
+    ) -> Result<Options, Failure> {
         let stop = Stop::armed().map_err(|error| {
             Failure::caused_by(Class::Error, "cannot take signals over", &error)
         })?;
@@ -59,6 +66,7 @@ impl Options {
             schema: None,
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_secs(30),
+            sqlite: settings.sqlite.clone(),
             stop,
             terms: None,
         })

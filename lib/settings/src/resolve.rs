@@ -7,7 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::file::{self, DatabaseSource, EnvironmentSettings, SIZE_BYTES_MAX, ScratchServer};
+use crate::file::{
+    self, DatabaseSource, EnvironmentSettings, FileSystem, SIZE_BYTES_MAX, ScratchServer,
+};
 use crate::{
     Ambient, Error, Settings, SettingsArgs, Target, TargetArgs, Variables, Warning, dotenv,
     environment, target,
@@ -271,6 +273,13 @@ impl Resolved {
             }
             (None, Err(error)) => return Err(error),
         };
+        if let (Target::Sqlite(file), FileSystem::Local) =
+            (&target, loaded.settings.sqlite.file_system)
+            && let Some(file_system) = file.shared_file_system()
+        {
+            let path = file.path.clone();
+            warnings.push(Warning::SharedFileSystem { path, file_system });
+        }
         Ok(Resolved {
             target,
             source,

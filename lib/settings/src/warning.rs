@@ -55,11 +55,30 @@ pub enum Warning {
         /// The file.
         path: PathBuf,
     },
+    /// The database lies on a file system that other machines may write, and the file does not say so.
+    SharedFileSystem {
+        /// The database.
+        path: PathBuf,
+        /// What the file system is called.
+        file_system: &'static str,
+    },
     /// `DATABASE_URL` names the declared database with another user or other connection settings.
     AmbientOtherwise {
         /// The environment whose declaration counts.
         environment: String,
     },
+}
+
+/// What to do about a SQLite database on a file system that other machines may write.
+pub const SHARED_REMEDY: &str = "move the database to a disk of this machine; or, where it is opened \
+     on one machine at a time, write file_system = \"shared\" under [sqlite] of lockstep.toml";
+
+/// Why SQLite is not at home on that file system, as a clause.
+pub fn shared(file_system: &str) -> String {
+    format!(
+        "it lies on {file_system}, where another machine's locks may not be seen, which destroys a \
+         SQLite database"
+    )
 }
 
 impl Warning {
@@ -78,6 +97,7 @@ impl Warning {
             }
             Warning::PassedOver { .. } => "name it with --config if it is meant",
             Warning::Readable { .. } => "chmod 600 the file",
+            Warning::SharedFileSystem { .. } => SHARED_REMEDY,
             Warning::AmbientOtherwise { .. } => "unset DATABASE_URL, or make the two agree",
         }
     }
@@ -123,6 +143,9 @@ impl fmt::Display for Warning {
                     "{} holds a password, and others may read it",
                     path.display()
                 )
+            }
+            Warning::SharedFileSystem { path, file_system } => {
+                write!(f, "{}: {}", path.display(), shared(file_system))
             }
             Warning::AmbientOtherwise { environment } => write!(
                 f,

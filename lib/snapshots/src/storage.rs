@@ -14,6 +14,8 @@ pub struct Place {
     pub folder: PathBuf,
     /// Its file system.
     pub file_system: FileSystem,
+    /// The device that it is on, as stat(2) numbers it.
+    pub device: u64,
     /// Whether it is on the device of `/`.
     pub on_root_device: bool,
     /// Whether this process runs in a container.
@@ -117,9 +119,11 @@ pub fn look(folder: &Path) -> Result<Place, Error> {
             .map(|meta| meta.dev())
             .map_err(Error::read(path))
     };
+    let on = device(&existing)?;
     Ok(Place {
         file_system: file_system(&existing)?,
-        on_root_device: device(&existing)? == device(Path::new("/"))?,
+        on_root_device: on == device(Path::new("/"))?,
+        device: on,
         in_container: in_container(),
         folder: existing.join(missing),
     })
@@ -205,6 +209,7 @@ mod tests {
         Place {
             folder: PathBuf::from(folder),
             file_system: FileSystem::Other,
+            device: 1,
             on_root_device: true,
             in_container: false,
         }

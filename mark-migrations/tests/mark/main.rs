@@ -132,6 +132,7 @@ impl Place {
             schema: None,
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_secs(5),
+            sqlite: settings::file::SqliteSettings::default(),
             stop: Stop::default(),
             terms: None,
         };

@@ -189,6 +189,7 @@ impl Place {
             terms: None,
             lock_timeout: Duration::from_secs(5),
             patience: Duration::from_secs(5),
+            sqlite: settings::file::SqliteSettings::default(),
             stop: Stop::default(),
         };
         let target = settings::Target::parse(&url, Path::new("")).unwrap().0;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use settings::SqliteTarget;
 
 use super::lock::FileLock;
-use super::{Broken, tables};
+use super::{Broken, is_at_home, tables};
 use crate::{Error, NewMark, Options};
 
 const ACT: &str = "create the database";
@@ -27,6 +27,7 @@ pub fn create_sqlite(
     mark: &NewMark,
 ) -> Result<bool, Error> {
     let path = &target.path;
+    is_at_home(target, options)?;
     let _lock = FileLock::take(path, options, Duration::ZERO, &mut |_| {})?;
     if path.exists() {
         return Ok(false);

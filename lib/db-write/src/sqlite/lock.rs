@@ -34,7 +34,7 @@ impl FileLock {
         wait: Duration,
         say: &mut dyn FnMut(&str),
     ) -> Result<FileLock, Error> {
-        let path = lock_path(database);
+        let path = lock_path(database, options.sqlite.lock_dir.as_deref());
         let until = Instant::now() + wait;
         let mut told = false;
         loop {
@@ -188,10 +188,15 @@ fn is_named(file: &File, path: &Path) -> bool {
 }
 
 /// `<db>.lockstep-lock`, beside the file that the path leads to, so that a symbolic link and its
-/// target share one lock.
-fn lock_path(database: &Path) -> PathBuf {
+/// target share one lock; or in the folder that the file names. There databases of one name wait for
+/// each other: the path that leads to a volume differs from one container to the next.
+fn lock_path(database: &Path, folder: Option<&Path>) -> PathBuf {
     let canonical = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
-    let mut name = canonical.into_os_string();
+    let beside = match (folder, canonical.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => canonical,
+    };
+    let mut name = beside.into_os_string();
     name.push(".lockstep-lock");
     PathBuf::from(name)
 }
@@ -221,6 +226,8 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    use settings::file::SqliteSettings;
 
     use super::*;
     use crate::Stop;
@@ -270,6 +277,7 @@ mod tests {
             schema: None,
             lock_timeout: Duration::ZERO,
             patience: Duration::ZERO,
+            sqlite: SqliteSettings::default(),
             stop: Stop::default(),
             terms: None,
         }
@@ -292,7 +300,7 @@ mod tests {
             }
             let model = std::fs::metadata(&database).unwrap();
             for left in [false, true] {
-                let path = lock_path(&database);
+                let path = lock_path(&database, None);
                 if left {
                     std::fs::write(&path, "killed").unwrap();
                     std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
@@ -312,7 +320,7 @@ mod tests {
         std::fs::remove_file(&database).unwrap();
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o770)).unwrap();
         let _lock = taken(&database).unwrap();
-        let found = std::fs::metadata(lock_path(&database)).unwrap();
+        let found = std::fs::metadata(lock_path(&database, None)).unwrap();
         assert_eq!(found.mode() & 0o7777, 0o660);
     }
 
@@ -322,7 +330,7 @@ mod tests {
         let database = dir.path().join("app.db");
         std::fs::write(&database, "").unwrap();
         std::fs::set_permissions(&database, Permissions::from_mode(0o666)).unwrap();
-        let (path, other) = (lock_path(&database), dir.path().join("other"));
+        let (path, other) = (lock_path(&database, None), dir.path().join("other"));
         let unharmed = |why: &str| {
             let error = taken(&database).unwrap_err();
             assert!(matches!(error, Error::Unfit { .. }), "{why}: {error}");
@@ -350,5 +358,34 @@ mod tests {
         assert_eq!(std::fs::read(&other).unwrap(), b"secret");
         assert_eq!(std::fs::metadata(&other).unwrap().mode() & 0o777, 0o600);
         drop(taken(&database).unwrap());
+    }
+
+    #[test]
+    fn a_folder_of_its_own_holds_one_lock_for_all_paths_to_the_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let (locks, data) = (dir.path().join("locks"), dir.path().join("data"));
+        std::fs::create_dir(&data).unwrap();
+        let database = data.join("app.db");
+        std::fs::write(&database, "").unwrap();
+        let link = data.join("link.db");
+        std::os::unix::fs::symlink(&database, &link).unwrap();
+        let options = Options {
+            sqlite: SqliteSettings {
+                lock_dir: Some(locks.clone()),
+                ..SqliteSettings::default()
+            },
+            ..options()
+        };
+        let take = |path: &Path| FileLock::take(path, &options, Duration::ZERO, &mut |_| {});
+        assert!(matches!(take(&database), Err(Error::File { .. })));
+        std::fs::create_dir(&locks).unwrap();
+        let held = take(&database).unwrap();
+        assert!(locks.join("app.db.lockstep-lock").exists());
+        assert!(!lock_path(&database, None).exists());
+        for path in [&database, &link] {
+            assert!(matches!(take(path), Err(Error::Locked { .. })));
+        }
+        drop(held);
+        assert_eq!(std::fs::read_dir(&locks).unwrap().count(), 0);
     }
 }

@@ -31,7 +31,8 @@ use records::{
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 use schema::{Schema, Scope};
-use settings::SqliteTarget;
+use settings::file::FileSystem;
+use settings::{SqliteTarget, warning};
 
 use crate::error::{kept_out, not_of_adoption, sqlite_class, stopped};
 use crate::writer::UPGRADE;
@@ -97,6 +98,7 @@ impl SqliteWriter {
     pub(crate) fn open(target: &SqliteTarget, options: Options) -> Result<SqliteWriter, Error> {
         let path = target.path.clone();
         is_file(&path)?;
+        is_at_home(target, &options)?;
         let held = Arc::default();
         let connection = connect(&path, &options, &held)?;
         Ok(SqliteWriter {
@@ -253,6 +255,19 @@ fn is_file(path: &Path) -> Result<(), Error> {
             path: path.display().to_string(),
             source,
         }),
+    }
+}
+
+/// Refuses a file system on which SQLite's locks and ours may not hold, unless the reviewed file says
+/// that it is known.
+fn is_at_home(target: &SqliteTarget, options: &Options) -> Result<(), Error> {
+    match (options.sqlite.file_system, target.shared_file_system()) {
+        (FileSystem::Local, Some(file_system)) => Err(Error::Unfit {
+            target: target.path.display().to_string(),
+            why: warning::shared(file_system),
+            remedy: warning::SHARED_REMEDY.to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

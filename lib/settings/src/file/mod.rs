@@ -58,6 +58,8 @@ pub struct Settings {
     pub scratch: ScratchSettings,
     /// What `verify-connection` demands of the server.
     pub connection: ConnectionSettings,
+    /// Where a SQLite database lies.
+    pub sqlite: SqliteSettings,
     /// `[[accept]]`: what was found in a database and is excused.
     #[serde(deserialize_with = "accept::lines")]
     pub accept: Vec<Accept>,
@@ -190,6 +192,28 @@ pub struct ConnectionSettings {
     pub primary: Option<bool>,
 }
 
+/// `[sqlite]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SqliteSettings {
+    /// Whose the file system of the database is.
+    pub file_system: FileSystem,
+    /// The folder of the deployment's lock file; beside the database where nothing is said.
+    pub lock_dir: Option<PathBuf>,
+}
+
+/// Who writes a file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileSystem {
+    /// This machine alone.
+    #[default]
+    Local,
+    /// Perhaps another one too: a network's, FUSE, a shared folder. The database is opened on one
+    /// machine at a time, as who wrote this into the file knows.
+    Shared,
+}
+
 /// Why `lockstep.toml` can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -263,7 +287,11 @@ impl Settings {
 
     /// Makes the paths that the file names relative to its folder.
     fn anchor(&mut self, folder: &Path) {
-        let paths = [&mut self.backup.dir, &mut self.schema.expected];
+        let paths = [
+            &mut self.backup.dir,
+            &mut self.schema.expected,
+            &mut self.sqlite.lock_dir,
+        ];
         for path in paths.into_iter().flatten().chain(&mut self.backup.files) {
             *path = folder.join(&*path);
         }

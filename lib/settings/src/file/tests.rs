@@ -82,6 +82,10 @@ min_version = "15.4"
 tls = true
 primary = true
 
+[sqlite]
+file_system = "shared"
+lock_dir = "/run/app"
+
 [[accept]]
 check = "adoption-proven"
 target = "1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"
@@ -125,6 +129,11 @@ fn the_whole_file_is_read() {
     ));
     assert_eq!(settings.backup.max_age, Some(Duration::from_secs(3600)));
     assert_eq!(settings.schema.schemas, ["public", "shop"]);
+    assert_eq!(settings.sqlite.file_system, FileSystem::Shared);
+    assert_eq!(
+        settings.sqlite.lock_dir.as_deref(),
+        Some(Path::new("/run/app"))
+    );
     assert_eq!(settings.connection.min_version, Some(Version([15, 4, 0])));
 }
 

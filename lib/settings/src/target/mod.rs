@@ -4,6 +4,7 @@ mod account;
 mod complete;
 mod connection_string;
 mod error;
+mod file_system;
 mod keys;
 mod passfile;
 mod postgres;

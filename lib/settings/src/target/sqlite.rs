@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use contract::TargetFacts;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::{TargetError, keys, percent_decode};
+use super::{TargetError, file_system, keys, percent_decode};
 use crate::Warning;
 
 /// A SQLite database file, which need not exist.
@@ -46,6 +46,12 @@ impl SqliteTarget {
             },
             _ => absolute,
         }
+    }
+
+    /// The name of the file system that it lies on, if that is one that other machines write too:
+    /// there SQLite can't rely on its locks.
+    pub fn shared_file_system(&self) -> Option<&'static str> {
+        file_system::shared_below(&self.canonical_path())
     }
 
     /// How results name it.
