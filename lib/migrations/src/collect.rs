@@ -367,7 +367,8 @@ impl Collector {
         }
     }
 
-    /// A folder of which no file fits is one thing that is wrong, not one for each file.
+    /// A folder of which no file fits is one thing that is wrong, not one for each file. Where nothing
+    /// else is to be deployed, SQL files with a number in their names are migrations, not company.
     fn gather_unfit(&mut self) {
         const NAMED_MAX: usize = 3;
         let is_unfit = |problem: &Problem| {
@@ -376,10 +377,18 @@ impl Collector {
                 ProblemKind::NameUnfit | ProblemKind::NameForeign
             )
         };
+        if !self.versions.is_empty() || !self.repeatable.is_empty() || !self.baselines.is_empty() {
+            return;
+        }
+        for problem in &mut self.problems {
+            let file = problem.file.as_deref().and_then(Path::file_name);
+            let name = file.and_then(|name| name.to_str()).unwrap_or_default();
+            if problem.kind == ProblemKind::NameForeign && names::is_numbered(name) {
+                problem.kind = ProblemKind::NameUnfit;
+            }
+        }
         let unfit: Vec<&Problem> = self.problems.iter().filter(|p| is_unfit(p)).collect();
-        let is_told =
-            self.versions.is_empty() && self.repeatable.is_empty() && self.baselines.is_empty();
-        if !is_told || unfit.len() <= NAMED_MAX || !unfit.iter().any(|p| p.is_failure()) {
+        if unfit.len() <= NAMED_MAX || !unfit.iter().any(|p| p.is_failure()) {
             return;
         }
         let named: Vec<String> = unfit.iter().map(|problem| problem.subject()).collect();

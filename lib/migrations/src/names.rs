@@ -176,7 +176,9 @@ pub(crate) fn read(name: &str) -> Name<'_> {
 }
 
 /// The name behind a version's digits. After a dash or a dot it has to be one for certain: `-01-15`
-/// is the rest of a date, and `-name-down` and `.undo.name` are files that revert.
+/// is the rest of a date, and `-name-down` and `.undo.name` are files that revert. Before a dash
+/// `undo` or `rollback` may be what the migration does: `-rollback-triggers`. A file of that form which
+/// reverts has its migration's version, and that is found.
 pub(crate) fn named(rest: &str) -> Option<&str> {
     const DIRECTIONS: [&str; 7] = ["up", "down", "do", "undo", "rollback", "revert", "reverse"];
     if let Some(name) = rest.strip_prefix('_') {
@@ -192,8 +194,15 @@ pub(crate) fn named(rest: &str) -> Option<&str> {
                 .any(|known| word.eq_ignore_ascii_case(known))
         })
     };
+    let is_verb = rest.starts_with('-')
+        && last.is_some()
+        && first.is_some_and(|word| {
+            !["up", "down"]
+                .iter()
+                .any(|up| word.eq_ignore_ascii_case(up))
+        });
     let begins = name.starts_with(char::is_alphabetic);
-    (begins && !reverts(first) && !reverts(last)).then_some(name)
+    (begins && (is_verb || !reverts(first)) && !reverts(last)).then_some(name)
 }
 
 fn has_slipped_ending(name: &str) -> bool {
@@ -304,6 +313,11 @@ pub(crate) fn looks_like(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether a number stands in the name of a file behind something else: `db_00001.sql`.
+pub(crate) fn is_numbered(name: &str) -> bool {
+    without_sql(name).is_some_and(|stem| stem.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
 fn begins(name: &str) -> bool {
     let mut letters = name.chars();
     match letters.next() {
@@ -391,6 +405,12 @@ mod tests {
             ("-a-UP", None),
             (".undo.a", None),
             (".do.a", None),
+            ("-rollback-triggers", Some("rollback-triggers")),
+            ("-do-not-track", Some("do-not-track")),
+            ("-rollback", None),
+            ("-undo.down", None),
+            ("-down-a", None),
+            ("-Up-a", None),
             ("-01-15-a", None),
             (".2-a", None),
             ("--a", None),

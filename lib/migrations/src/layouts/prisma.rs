@@ -11,6 +11,8 @@ use crate::listing::{Entry, Kind};
 use crate::{Problem, ProblemKind};
 
 const UP: &str = "migration.sql";
+/// What runners of a project's own run in Prisma's folders.
+const CODE: [&str; 3] = ["migration.ts", "migration.js", "migration.mjs"];
 pub(crate) const LOCK: &str = "migration_lock.toml";
 
 pub(super) fn collect(entries: &[Entry], out: &mut Collector) {
@@ -31,8 +33,14 @@ fn migration(folder: &Entry, out: &mut Collector) {
     }
     let version = &folder.name;
     if !folder.has_file(UP) {
-        let problem =
-            Problem::new(ProblemKind::UpMissing, format!("has no {UP}")).file(&folder.file);
+        let problem = match CODE.iter().find(|code| folder.has_file(code)) {
+            Some(code) => Problem::new(
+                ProblemKind::Code,
+                format!("has {code}, which is code and can't be run here, and no {UP}"),
+            ),
+            None => Problem::new(ProblemKind::UpMissing, format!("has no {UP}")),
+        };
+        let problem = problem.file(&folder.file);
         out.unusable(version, &folder.file, problem);
         return;
     }

@@ -201,6 +201,7 @@ fn prisma() {
             "ALTER TABLE u ADD e text;",
         ),
         ("20240301000000_lost/README.md", "x"),
+        ("20240401000000_moved/migration.ts", "export {};"),
         (
             "migration_lock.toml",
             "# by hand never\nprovider = \"sqlite\"\n",
@@ -216,7 +217,11 @@ fn prisma() {
     );
     assert_eq!(
         problems(&set.problems),
-        ["!layout-kept 20240301000000_lost: has no migration.sql"]
+        [
+            "!layout-kept 20240301000000_lost: has no migration.sql",
+            "!layout-kept 20240401000000_moved: has migration.ts, which is code and can't be run here, and no \
+             migration.sql",
+        ]
     );
 }
 

@@ -59,6 +59,46 @@ fn what_reverts_is_never_read_for_its_dash_or_dot() {
 }
 
 #[test]
+fn a_word_that_reverts_may_begin_a_name_after_a_dash_and_what_reverts_is_found_by_its_version() {
+    let set = set(&[
+        ("0001-users.sql", "SELECT 1;"),
+        ("0002-rollback-triggers.sql", "SELECT 2;"),
+        ("0003-reverse-geocoding.sql", "SELECT 3;"),
+    ]);
+    assert_clean(&set);
+    assert_eq!(versions(&set), ["1", "2", "3"]);
+    for reverts in ["0001-rollback-users.sql", "0001-undo-users.sql"] {
+        let set = self::set(&[("0001-users.sql", "SELECT 1;"), (reverts, "SELECT 2;")]);
+        assert!(set.has_failures(), "{reverts}");
+    }
+    // What reverts under a version of no migration is not taken for one.
+    for reverts in ["0002-down-users.sql", "0002-Down-users.sql"] {
+        let set = self::set(&[("0001-users.sql", "SELECT 1;"), (reverts, "SELECT 2;")]);
+        assert_eq!(versions(&set), ["1"], "{reverts}");
+        assert!(set.has_failures(), "{reverts}");
+    }
+}
+
+#[test]
+fn numbered_files_of_no_layout_are_no_empty_folder() {
+    let numbered = ["db_00001.sql", "db_00002.sql", "db_00003.sql", "db_4.SQL"];
+    for count in 1..=numbered.len() {
+        let files: Vec<_> = numbered[..count]
+            .iter()
+            .map(|file| (*file, "SELECT 1;"))
+            .collect();
+        let set = set(&files);
+        assert!(versions(&set).is_empty());
+        assert!(set.has_failures(), "{count}");
+        assert_eq!(set.problems.len(), if count > 3 { 1 } else { count });
+    }
+    // Company of migrations, or of none.
+    let kept = set(&[("0001_a.sql", "SELECT 1;"), ("data_2.sql", "SELECT 1;")]);
+    assert!(!kept.has_failures());
+    assert!(!set(&[("seed.sql", "SELECT 1;")]).has_failures());
+}
+
+#[test]
 fn a_file_for_another_engine_is_named_and_not_run() {
     let set = set(&[
         ("0001_a.up.sql", "SELECT 1;"),
