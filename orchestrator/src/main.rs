@@ -5,12 +5,14 @@
 //! failing step on.
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use contract::{Check, Manual, Reads, Tool};
 
 mod answers;
+mod application;
 mod armed;
 mod conclude;
 mod course;
@@ -41,6 +43,7 @@ mod supervise;
 mod terminal;
 mod verdict;
 
+use application::Application;
 use prepare::prepare;
 
 const TOOL: Tool = contract::tool!([
@@ -63,6 +66,10 @@ const TOOL: Tool = contract::tool!([
         (
             "orchestrator run production",
             "run it; in CI: exec orchestrator run production",
+        ),
+        (
+            "exec orchestrator run start --then gunicorn app:app",
+            "as a platform's start command: deploy, then become the application",
         ),
         (
             "orchestrator run release.toml --junit report.xml",
@@ -100,7 +107,7 @@ const ORDER_SAFE: Check = Check {
 
 const PROGRAM_RUNNABLE: Check = Check {
     id: "program-runnable",
-    holds: "every step's program is there and can be run",
+    holds: "every step's program, and the command of --then, is there and can be run",
     remedy: "install the program, or correct its name",
 };
 
@@ -133,8 +140,8 @@ Exit codes:
   6        a step that changes something was ended, or gave no result
   124      a step that changes nothing ran past its timeout
   125      the pipeline can't be used, or the run can't be recorded
-  126      a step's program can't be run; seen before the first step
-  127      a step's program can't be found; seen before the first step
+  126      a step's program, or that of --then, can't be run; seen before the first step
+  127      a step's program, or that of --then, can't be found; seen before the first step
   128+N    a step, or the run, was ended by signal N
 
 The steps that belong to Lockstep exit with
@@ -178,6 +185,10 @@ enum Act {
         /// Also write the run as JUnit XML to FILE.
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
+        /// Become this command once every step has passed, with its arguments: all that follows. After
+        /// a failure it is not started.
+        #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
+        then: Vec<OsString>,
     },
     /// Say whether the pipeline could be run, and run nothing.
     Check(Files),
@@ -200,11 +211,15 @@ fn main() -> ExitCode {
         return ExitCode::from(verdict::NOT_RUNNABLE);
     }
     let ended_by = Cell::new(None);
+    let then_start = Cell::new(None);
     let code = contract::run(&TOOL, |args: Args, run| {
         let report = match args.act {
-            Act::Run { files, junit } => {
-                start::run_pipeline(&files, junit.as_deref(), run, &ended_by)
-            }
+            Act::Run { files, junit, then } => Application::find(&then).and_then(|application| {
+                let goes_on = application.is_some();
+                let report = start::run_pipeline(&files, junit.as_deref(), run, goes_on, &ended_by);
+                then_start.set(application.map(|application| (application, run.voice())));
+                report
+            }),
             Act::Check(files) => prepare(&files, run).map(|ready| {
                 let summary = format!("{} could be run", ready.plan.name);
                 ready.summed_up(summary)
@@ -225,5 +240,13 @@ fn main() -> ExitCode {
     if let Some(signal) = ended_by.get() {
         runner::end_by_signal(signal);
     }
-    code
+    // Only now is it known that the run's result could be kept.
+    match (then_start.take(), ended_by.get()) {
+        (Some((application, voice)), None) if code == ExitCode::SUCCESS => {
+            ExitCode::from(application.start(&voice))
+        }
+        // As process 1, which its own signals don't end.
+        (Some(_), Some(signal)) => ExitCode::from(verdict::signal_code(signal)),
+        _ => code,
+    }
 }

@@ -20,7 +20,8 @@ use crate::terminal::{Stream, Terminal, UNREAD_MAX};
 use crate::verdict::OWN_FAULT;
 use crate::{Files, junit, verdict};
 
-/// Runs the pipeline. `ended_by` gets the signal that this process has to end by.
+/// Runs the pipeline. `ended_by` gets the signal that this process has to end by. Where it `goes_on`
+/// with an application, that is also one that came when everything had passed already.
 ///
 /// # Errors
 ///
@@ -29,6 +30,7 @@ pub(crate) fn run_pipeline(
     files: &Files,
     junit: Option<&Path>,
     run: &Run,
+    goes_on: bool,
     ended_by: &Cell<Option<i32>>,
 ) -> Result<Report, Box<Refusal>> {
     let ready = prepare(files, run).and_then(|ready| {
@@ -72,8 +74,11 @@ pub(crate) fn run_pipeline(
     signals.give_back();
     // Those that came before are still to be taken in; from here on one ends the process.
     signals.note();
-    if signals.stop().is_some() {
+    if let Some(signal) = signals.stop() {
         run.limit_patience(UNREAD_MAX);
+        if goes_on && code == 0 {
+            ended_by.set(Some(signal));
+        }
     }
     Ok(report)
 }

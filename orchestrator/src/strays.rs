@@ -46,6 +46,11 @@ pub(crate) fn list(step: Step<'_>) -> Vec<Pid> {
         .collect()
 }
 
+/// Leaves orphans to whom they went before [`adopt_orphans`].
+pub(crate) fn leave_orphans() {
+    let _ = rustix::process::set_child_subreaper(None);
+}
+
 /// Sends a signal to each.
 pub(crate) fn signal(strays: &[Pid], signal: Signal) {
     for stray in strays {

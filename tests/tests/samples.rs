@@ -58,7 +58,7 @@ fn every_pipeline_passes_its_check_and_says_when_to_use_it() {
         succeed(program("orchestrator", dir.path()).arg("check").arg(&path));
         succeed(program("orchestrator", dir.path()).arg("list").arg(&path));
     }
-    assert_eq!(seen, 5);
+    assert_eq!(seen, 6);
 }
 
 #[test]
@@ -90,6 +90,49 @@ fn the_developers_pipelines_run() {
         succeed(orchestrator(dir.path(), &pipeline(name)).env("LOCKSTEP_ENV", "dev"));
     }
     assert_eq!(migrations_applied(dir.path()), 4);
+}
+
+#[test]
+fn a_start_command_deploys_and_becomes_the_application() {
+    let dir = application();
+    let settings = dir.path().join("lockstep.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let declared = "database = { env = \"DATABASE_URL\" }";
+    assert!(text.contains(declared));
+    let here = "runs_in = \"release\"\nrequire = { PLATFORM_MACHINE = true }\n";
+    let text = text.replace(declared, &format!("{here}{declared}"));
+    std::fs::write(&settings, text).unwrap();
+    application::make_production(dir.path(), &|name| program(name, dir.path()));
+    let start = |platform: bool| {
+        let mut command = orchestrator(dir.path(), &pipeline("start.toml"));
+        in_production(&mut command)
+            .env_remove("CI")
+            .args([
+                "--then",
+                "sh",
+                "-c",
+                "echo serving with $SECRET_KEY; exit 7",
+            ])
+            .stdin(std::process::Stdio::null());
+        if platform {
+            command.env("PLATFORM_MACHINE", "m1");
+        }
+        command.output().unwrap()
+    };
+    let elsewhere = start(false);
+    assert_eq!(elsewhere.status.code(), Some(1), "{elsewhere:?}");
+    assert_eq!(migrations_applied(dir.path()), 1);
+    // Once it deploys; a restart finds nothing pending.
+    for _ in 0..2 {
+        let output = start(true);
+        assert_eq!(output.status.code(), Some(7), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let serving = "serving with 0123456789abcdef0123456789abcdef01\n";
+        assert!(said.ends_with(serving), "{said}");
+        assert_eq!(migrations_applied(dir.path()), 4);
+    }
+    let stored = std::fs::read_dir(dir.path().join("elsewhere")).unwrap();
+    assert_eq!(stored.count(), 2);
 }
 
 #[test]

@@ -19,3 +19,4 @@ mod sequence;
 mod signals;
 mod supervision;
 mod terminal;
+mod then;

@@ -372,7 +372,7 @@ fn the_one_manual_page_has_each_act_with_its_options() {
         }
         assert!(own.contains("PIPELINE") && all > of_the_act.len(), "{own}");
         let expected: &[&str] = match act {
-            "run" => &["--config", "--junit"],
+            "run" => &["--config", "--junit", "--then"],
             _ => &["--config"],
         };
         // An example names some again.
