@@ -199,6 +199,26 @@ fn a_value_of_an_enum_is_not_used_where_it_is_added() {
             "2 EnumValueUsed 1",
         ),
         (
+            "ALTER TYPE m ADD VALUE 'x';\nSELECT * FROM t WHERE a IN ('y', 'x');",
+            "2 EnumValueUsed 1",
+        ),
+        (
+            "ALTER TYPE m ADD VALUE 'x';\nSELECT * FROM t WHERE a::text::m IN ('y', 'x');",
+            "2 EnumValueUsed 1",
+        ),
+        (
+            "ALTER TYPE m ADD VALUE 'x';\nSELECT a::text IN ('y', 'x'::m::text) FROM t;",
+            "2 EnumValueUsed 1",
+        ),
+        (
+            "ALTER TYPE m ADD VALUE 'x';\nSELECT a::text = 'y' OR a = 'x' FROM t;",
+            "2 EnumValueUsed 1",
+        ),
+        (
+            "ALTER TYPE m ADD VALUE 'x';\nSELECT text = 'x' FROM t;",
+            "2 EnumValueUsed 1",
+        ),
+        (
             "ALTER TYPE m ADD VALUE 'x';\nSELECT enum_range(NULL::m);",
             "2 EnumValueUsed 1",
         ),
@@ -266,6 +286,8 @@ fn a_value_of_an_enum_is_not_used_where_it_is_added() {
     for sql in [
         "ALTER TYPE m ADD VALUE 'x'; ALTER TYPE m ADD VALUE 'y' AFTER 'x'; COMMENT ON TYPE m IS 'x';",
         "ALTER TYPE m ADD VALUE 'x'; SELECT 'xx', \"x\", 'x'::text, CAST('x' AS varchar);",
+        "ALTER TYPE m ADD VALUE 'x'; ALTER TABLE t ADD CHECK (a::text IN ('y', 'x', 'z'));",
+        "ALTER TYPE m ADD VALUE 'x'; SELECT a::varchar NOT IN ('x'), a::text = 'x', a::text <> 'x' FROM t;",
         "INSERT INTO t VALUES ('x'); ALTER TYPE m ADD VALUE 'x';",
         "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_enum WHERE enumlabel = 'x') THEN ALTER TYPE m ADD VALUE 'x'; END IF; END $$;",
         "ALTER TYPE m ADD VALUE 'x'; CREATE FUNCTION f() RETURNS m LANGUAGE plpgsql AS $$ BEGIN RETURN 'x'; END $$;",

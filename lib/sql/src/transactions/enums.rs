@@ -2,7 +2,7 @@
 //!
 //! The server refuses a new value until it is committed (`ALTER TYPE`, "Notes"). Whether a text is
 //! one of the enum's values, only the server tells: any literal that says the same counts, unless it
-//! is cast to a type of text, or stands where labels are only named.
+//! is cast to a type of text or compared with what is, or stands where labels are only named.
 
 use crate::Dialect::Postgres;
 use crate::act::What;
@@ -147,7 +147,28 @@ fn names(text: &str, value: &str, depth: usize) -> bool {
                 && word(Some(at + 2), TEXTS)
                 && !word(Some(at + 3), &["::"])
                 && !word(Some(at + 4), &["::"]);
-            return !(labels || catalog || cast);
+            let compared = !word(Some(at + 1), &["::"]) && {
+                let listed = |token: &&Lexeme| {
+                    let text = token.text(text);
+                    text == "," || text.starts_with('\'')
+                };
+                let list = tokens[..at]
+                    .iter()
+                    .rev()
+                    .take_while(|token| listed(token))
+                    .count();
+                let open = (at - list).checked_sub(1);
+                let back = |steps: usize| open.and_then(|open| open.checked_sub(steps));
+                let left = if word(open, &["("]) && word(back(1), &["in"]) {
+                    back(if word(back(2), &["not"]) { 3 } else { 2 })
+                } else if list == 0 && word(before, &["=", "<>", "!="]) {
+                    back(1)
+                } else {
+                    None
+                };
+                word(left, TEXTS) && word(left.and_then(|left| left.checked_sub(1)), &["::"])
+            };
+            return !(labels || catalog || cast || compared);
         }
         said.contains(&quoted) && (depth >= DEPTH_MAX || names(&said, value, depth + 1))
     })
