@@ -111,7 +111,10 @@ fn of_postgres(
 ) -> Result<Before, OpenError> {
     let schemas = session.rows(
         "read the schemas",
-        "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_namespace",
+        // One that the role may not use is passed over in a search_path.
+        "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_namespace \
+         WHERE pg_catalog.has_schema_privilege(oid, 'USAGE') \
+            OR pg_catalog.pg_has_role(nspowner, 'USAGE')",
     )?;
     let schemas: BTreeSet<String> = schemas.iter().map(|row| row.get(0)).collect();
     let rows = session.rows(ACT, POSTGRES)?;

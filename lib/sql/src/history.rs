@@ -36,6 +36,8 @@ struct Table {
     copies_of: BTreeSet<Name>,
     /// All columns with values of their own in their order, if they are known.
     columns: Option<Vec<String>>,
+    /// Whether the columns are those that the table has most likely. They prove no absence.
+    are_guessed: bool,
     /// Columns that the pending files added to a table that was there before.
     new_columns: BTreeSet<String>,
     types: BTreeMap<String, Type>,
@@ -299,6 +301,7 @@ impl History {
             let known = self.tables.entry(name).or_default();
             if !known.new && known.columns.is_none() {
                 known.columns = names;
+                known.are_guessed = true;
             }
             return;
         }
@@ -307,6 +310,7 @@ impl History {
             new: !create.dependent,
             copies_of: self.origins(&create.from),
             columns: names,
+            are_guessed: false,
             new_columns: BTreeSet::new(),
             types: types
                 .filter_map(|column| Some((column.name.clone(), column.ty.clone()?)))

@@ -219,7 +219,7 @@ pub struct Pending<'a> {
 /// data.
 pub fn violations(dialect: Dialect, before: &Before, pending: &[Pending]) -> Vec<Vec<Violation>> {
     let mut history = History::new(dialect, before);
-    let mut kept = Kept::default();
+    let mut kept = Kept::new(dialect);
     pending
         .iter()
         .map(|file| of_file(dialect, file, &mut history, &mut kept))

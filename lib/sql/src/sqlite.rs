@@ -181,12 +181,12 @@ fn acts_of(statement: &Stmt) -> Vec<What> {
     match statement {
         Stmt::AlterTable(name, body) => vec![alter(name, body)],
         Stmt::Attach { .. } | Stmt::Detach(_) => vec![What::Hindered(Hindrance::Attach)],
-        Stmt::Begin(..)
-        | Stmt::Commit(_)
-        | Stmt::Rollback {
+        Stmt::Begin(..) | Stmt::Commit(_) => vec![What::Hindered(Hindrance::EndsTransaction)],
+        // What was made, dropped or renamed before it may be as it was.
+        Stmt::Rollback {
             savepoint_name: None,
             ..
-        } => vec![What::Hindered(Hindrance::EndsTransaction)],
+        } => vec![What::Hindered(Hindrance::EndsTransaction), What::ForgetAll],
         Stmt::Rollback { .. } => vec![What::ForgetAll],
         Stmt::CreateTable {
             temporary,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use crate::Dialect;
 use crate::act::{Act, Name, TriggerName, What};
 
 /// Code that the pending files have kept so far and not surely dropped, by the last part of the name of
@@ -17,6 +18,9 @@ pub(crate) struct Kept {
     dropped_triggers: Vec<Trigger>,
     /// A name without a schema may mean another object than it did.
     is_path_changed: bool,
+    /// Whether a trigger takes the place of one of its name. SQLite keeps the former one where the latter
+    /// has IF NOT EXISTS, and both where one is temporary.
+    replaces_triggers: bool,
     /// Names of temporary tables, which stand before others of the same name.
     temporary: HashSet<String>,
 }
@@ -44,6 +48,13 @@ pub(crate) struct Step<'a> {
 }
 
 impl Kept {
+    pub(crate) fn new(dialect: Dialect) -> Kept {
+        Kept {
+            replaces_triggers: dialect == Dialect::Postgres,
+            ..Kept::default()
+        }
+    }
+
     /// Follows a file's acts. What they set off stands at their own line, and may not run.
     pub(crate) fn unfold<'a>(&mut self, acts: impl Iterator<Item = &'a Act>) -> Vec<Step<'a>> {
         let mut steps = Vec::new();
@@ -107,7 +118,7 @@ impl Kept {
                 known.extend(renamed);
             }
             What::CreateTrigger { name, table, body } => {
-                if certain {
+                if certain && self.replaces_triggers {
                     self.drop_trigger(table, |known| known.name == *name);
                 }
                 let known = self.triggers.entry(table.name.clone()).or_default();

@@ -122,6 +122,7 @@ impl History {
         let columns = self
             .tables
             .get(&self.meant(table))
+            .filter(|table| !table.are_guessed)
             .and_then(|table| table.columns.as_ref());
         self.known.is_complete
             && is_plain(column)

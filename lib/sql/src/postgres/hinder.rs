@@ -38,12 +38,13 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
     use SyntaxKind::*;
     let hindered = |hindrance| vec![What::Hindered(hindrance)];
     match node.kind() {
-        BEGIN
-        | COMMIT_TRANSACTION
-        | ROLLBACK_TRANSACTION
-        | PREPARE_TRANSACTION
-        | PLPGSQL_COMMIT_STMT
-        | PLPGSQL_ROLLBACK_STMT => hindered(Hindrance::EndsTransaction),
+        BEGIN | COMMIT_TRANSACTION | PREPARE_TRANSACTION | PLPGSQL_COMMIT_STMT => {
+            hindered(Hindrance::EndsTransaction)
+        }
+        // What was made, dropped or renamed before it may be as it was.
+        ROLLBACK_TRANSACTION | PLPGSQL_ROLLBACK_STMT => {
+            vec![What::Hindered(Hindrance::EndsTransaction), What::ForgetAll]
+        }
         ROLLBACK_TO_SAVEPOINT => vec![What::ForgetAll],
         VACUUM | CREATE_DATABASE | DROP_DATABASE | ALTER_SYSTEM | CREATE_TABLESPACE
         | DROP_TABLESPACE | CREATE_SUBSCRIPTION | DROP_SUBSCRIPTION | COMMIT_PREPARED
@@ -72,9 +73,9 @@ pub(super) fn acts(node: &SyntaxNode) -> Vec<What> {
         COPY_STDIN => hindered(Hindrance::CopyFromStdin),
         COPY_STDOUT => hindered(Hindrance::CopyToStdout),
         SET | SET_ROLE | SET_SESSION_AUTH if is_local(node) => {
+            // Outside a transaction it has no effect, and at the end of one it is gone.
             let path = match node.kind() {
-                SET if sets_path(node) => Some(What::SetPath(path(node))),
-                SET => None,
+                SET if !sets_path(node) => None,
                 _ => Some(What::ForgetPath),
             };
             path.into_iter().chain([What::Bounded]).collect()

@@ -53,7 +53,9 @@ fn what_becomes(is_enum: bool, old: Option<&Type>, to: &Type, using: &Using) -> 
         }
         Using::Text | Using::Other => other(),
         Using::Zone(zone) => {
-            let Some(from) = old.filter(|old| is_other_clock(old, to)) else {
+            // Of a date the zone makes a time without one, which is then read in the session's zone.
+            let is_clock = |old: &&Type| old.name != "date" && is_other_clock(old, to);
+            let Some(from) = old.filter(is_clock) else {
                 return other();
             };
             match is_fixed(zone) {

@@ -437,3 +437,34 @@ fn a_zone_says_what_becomes_of_a_time() {
         assert!(matches!(found.as_slice(), [(false, _)]), "{sql}: {found:?}");
     }
 }
+
+#[test]
+fn what_a_table_has_most_likely_proves_no_absence() {
+    let mut before = postgres();
+    let mut orders = before.tables[0].clone();
+    orders.name = "orders_v1".to_owned();
+    before.tables.push(orders);
+    check_on(
+        Postgres,
+        &before,
+        &["DO $$BEGIN IF to_regclass('orders') IS NULL THEN \
+             ALTER TABLE orders_v1 RENAME TO orders; END IF; END$$;\n\
+           CREATE TABLE IF NOT EXISTS orders (id int);\n\
+           ALTER TABLE orders DROP COLUMN IF EXISTS a;"],
+        &["3 drop-column orders.a"],
+    );
+}
+
+#[test]
+fn a_path_for_one_transaction_is_none_to_go_by() {
+    let mut before = postgres();
+    before
+        .schemas
+        .extend(["public".to_owned(), "staging".to_owned()]);
+    check_on(
+        Postgres,
+        &before,
+        &["SET LOCAL search_path = staging; DROP TABLE IF EXISTS old;"],
+        &["1 drop-table old"],
+    );
+}

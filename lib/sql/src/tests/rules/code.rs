@@ -216,3 +216,30 @@ fn one_place_is_one_finding() {
         &["1 delete-without-where t", "1 delete-without-where t"],
     );
 }
+
+#[test]
+fn a_trigger_of_the_same_name_does_not_take_the_place_of_sqlites() {
+    for second in ["TRIGGER IF NOT EXISTS", "TEMP TRIGGER"] {
+        let sql = format!(
+            "CREATE TRIGGER g AFTER INSERT ON log BEGIN DELETE FROM t; END;\n\
+             CREATE {second} g AFTER INSERT ON log BEGIN SELECT 1; END;\nINSERT INTO log VALUES (1);"
+        );
+        check(Sqlite, &sql, &["3 delete-without-where t"]);
+    }
+}
+
+#[test]
+fn what_a_rollback_takes_back_was_not_done() {
+    for dialect in BOTH {
+        check(
+            dialect,
+            "BEGIN;\nALTER TABLE t RENAME TO t2;\nCREATE TABLE t (id int);\nROLLBACK;\nDROP TABLE t;",
+            &["5 drop-table t"],
+        );
+        check(
+            dialect,
+            "CREATE TABLE fresh (id int);\nDROP TABLE fresh;\nBEGIN;\nROLLBACK;",
+            &[],
+        );
+    }
+}
