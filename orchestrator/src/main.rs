@@ -68,7 +68,7 @@ const TOOL: Tool = contract::tool!([
             "run it; in CI: exec orchestrator run production",
         ),
         (
-            "exec orchestrator run start --then gunicorn app:app",
+            "orchestrator run start --then gunicorn app:app",
             "as a platform's start command: deploy, then become the application",
         ),
         (

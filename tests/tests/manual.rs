@@ -139,10 +139,9 @@ fn each_example_of_a_help_is_understood_by_its_program() {
         for example in examples {
             assert!(example.starts_with(&name), "{name}: {example}");
             assert!(is_understood(dir.path(), &example), "{name}: {example}");
-            assert!(
-                !is_understood(dir.path(), &format!("{example} --no-such")),
-                "{example}"
-            );
+            // Not at the end, where it may be the application's.
+            let odd = example.replacen(&name, &format!("{name} --no-such"), 1);
+            assert!(!is_understood(dir.path(), &odd), "{example}");
         }
     }
 }
