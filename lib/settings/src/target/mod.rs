@@ -128,12 +128,29 @@ impl Target {
     }
 
     /// Takes over the password of `other` where it is the same database and user, and has none of its
-    /// own. Nothing else of it counts.
+    /// own, nor in a password file. Nothing else of it counts, so that it goes only where `other` would
+    /// send it: under the same demands on TLS, or to a server that is verified in full.
     pub(crate) fn borrow_password(&mut self, other: &Target) {
         if let (Target::Postgres(own), Target::Postgres(other)) = (self, other)
             && own.password.is_none()
             && own.user == other.user
             && own.identity_hint() == other.identity_hint()
+            && own
+                .endpoints
+                .iter()
+                .all(|endpoint| endpoint.passfile_password.is_none())
+            && (own.verification() == Verification::Full
+                || (
+                    own.sslmode,
+                    &own.sslrootcert,
+                    own.channel_binding,
+                    own.tls_min,
+                ) == (
+                    other.sslmode,
+                    &other.sslrootcert,
+                    other.channel_binding,
+                    other.tls_min,
+                ))
         {
             own.password.clone_from(&other.password);
         }
