@@ -41,15 +41,14 @@ pub(crate) fn judge(
     let schema = writer.read_schema(&scope)?;
     let digest = schema::digest(&schema);
     let version = version_of(claim.adopted);
+    let chain = evidence(run)?;
+    let (chain, identity, set) = (chain.as_deref(), &claim.plan.identity, &claim.plan.set);
     let unproven = match claim.adopted.is_empty() {
-        true => made_here(claim, &scope, writer)?,
-        false => adoption::unproven(
-            evidence(run)?.as_deref(),
-            &claim.plan.identity,
-            &claim.plan.set,
-            &digest,
-            version,
-        ),
+        true => match adoption::not_none(chain, identity, set, &digest) {
+            Some(why) => Some(why),
+            None => made_here(claim, &scope, writer)?.or_else(|| adoption::untold(set)),
+        },
+        false => adoption::unproven(chain, identity, set, &digest, version),
     };
     let entered = writer.accepted()?;
     let identity = claim.survey.mark.as_ref().map(|_| &claim.plan.identity);

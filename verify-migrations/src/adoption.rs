@@ -128,22 +128,33 @@ impl Live {
             .filter(|at| tried.each[*at].fits)
             .map(version)
             .collect();
-        let found = |versions| {
-            Adoption::Found(Proof {
-                versions,
-                schema: digest.clone(),
-                files: files_digest(set),
-                stopped: tried.stopped.clone(),
-            })
-        };
         if !fit.is_empty() {
-            return Ok(found(fit));
+            return Ok(Adoption::Found(Proof {
+                versions: fit,
+                schema: digest,
+                files: files_digest(set),
+                stopped: tried.stopped,
+            }));
         }
         let near = tried.nearest();
         let read = scratch::with(wanted, &migrations, report, |scratch| {
             let mut progress = wanted.run.progress("read the nearest versions");
             self.read_each(scratch, set, &near, &mut progress)
         })?;
+        // Two that the sketches told apart and that do not differ: what was not compared may be the same.
+        let same: Vec<String> = read
+            .iter()
+            .filter(|(_, differing)| differing.is_empty())
+            .map(|(at, _)| version(*at))
+            .collect();
+        if !same.is_empty() {
+            return Ok(Adoption::Found(Proof {
+                versions: same,
+                schema: digest,
+                files: files_digest(set),
+                stopped: Some("only the nearest versions were compared in full".to_owned()),
+            }));
+        }
         // Of two that differ in as much the one whose sketch is nearer, or the later one.
         let best = read.into_iter().min_by_key(|(at, differing)| {
             (differing.len(), tried.each[*at].distance, Reverse(*at))
@@ -151,14 +162,11 @@ impl Live {
         let Some((at, differing)) = best else {
             return Err(Failure::new(Class::Error, "cannot replay the files twice"));
         };
-        Ok(match differing.len() {
-            0 => found(vec![version(at)]),
-            count => Adoption::Nearest {
-                version: version(at),
-                differences: count,
-                first: differing.into_iter().take(NAMED_MAX).collect(),
-                stopped: tried.stopped,
-            },
+        Ok(Adoption::Nearest {
+            version: version(at),
+            differences: differing.len(),
+            first: differing.into_iter().take(NAMED_MAX).collect(),
+            stopped: tried.stopped,
         })
     }
 

@@ -161,6 +161,49 @@ pub fn unproven(
     ))
 }
 
+/// Why an adoption at [`NONE`] is not so by the evidence; nothing where that does not say otherwise. The
+/// parameters are those of [`unproven`].
+pub fn not_none(chain: Option<&[Line]>, identity: &str, set: &Set, schema: &str) -> Option<String> {
+    let proof = last_proof(chain?, identity)?;
+    let is_of_this = proof.files == files_digest(set) && proof.schema == schema;
+    let is_none = proof.versions.iter().any(|version| version == NONE);
+    (is_of_this && !is_none)
+        .then(|| format!("the schema is that of {}", versions_named(&proof.versions)))
+}
+
+/// The proof of the last verify-migrations of a target.
+fn last_proof(chain: &[Line], identity: &str) -> Option<Proof> {
+    let last = chain.iter().rev().find(|line| {
+        let of_this = line.value["target"]["identity"].as_str() == Some(identity);
+        line.value["tool"] == "verify-migrations" && of_this
+    })?;
+    Proof::of_fact(&last.value["facts"][FACT])
+}
+
+/// Why what is there can't tell whether any of the files was applied; nothing where it can. A table
+/// that they make and keep is what tells, in a schema that can be read off the files.
+pub fn untold(set: &Set) -> Option<String> {
+    if set.migrations.is_empty() {
+        return None;
+    }
+    let mut kept = BTreeSet::new();
+    for migration in &set.migrations {
+        if migration.up.to_ascii_lowercase().contains("search_path") {
+            return Some(format!(
+                "{} sets search_path, so that it can't be told where its tables are",
+                migration.file.display()
+            ));
+        }
+        let script = sql::parse(set.dialect, &migration.up);
+        kept.extend(sql::made(&script).into_iter().map(|made| made.table));
+        for gone in sql::unmade(&script) {
+            kept.remove(&gone);
+        }
+    }
+    kept.is_empty()
+        .then(|| "the files keep no table by which it could be told".to_owned())
+}
+
 /// What the files of a folder make, by the table: nothing of it may be there where none of them was
 /// applied.
 pub fn made(set: &Set) -> BTreeSet<Made> {

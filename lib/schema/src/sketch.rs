@@ -1,4 +1,4 @@
-//! A schema's sketch: its tables and views by name, with the number of their columns.
+//! A schema's sketch: its tables and views by name, with the number of the tables' columns.
 //!
 //! It is read after each of thousands of migrations, so it costs next to nothing: most versions of a
 //! schema can be told from a given one by it. Schemas between which [`crate::diff`] finds nothing have
@@ -181,7 +181,8 @@ fn sqlite_columns(connection: &Connection, name: &str) -> rusqlite::Result<Optio
         .query_row([name], |row| row.get(0))?;
     Ok(match kind.as_str() {
         "shadow" => None,
-        "virtual" => Some(0),
+        // A view of all columns has more once its table has: its own text does not say so.
+        "virtual" | "view" => Some(0),
         _ => connection
             .prepare_cached(SQLITE_COLUMNS)?
             .query_row([name], |row| row.get::<_, i64>(0))
@@ -233,15 +234,15 @@ mod tests {
     #[test]
     fn what_is_read_again_is_what_is_read_at_once() {
         let mut place = place();
-        let first = place.after("CREATE TABLE a (x, y); CREATE VIEW v AS SELECT x FROM a");
+        let first = place.after("CREATE TABLE a (x, y); CREATE VIEW v AS SELECT * FROM a");
         assert_eq!(first, place.after(""));
         for (sql, tables, columns) in [
-            ("ALTER TABLE a ADD COLUMN z", 2, 4),
-            ("CREATE TABLE Tmp_1 (a); CREATE TABLE lockstep_x (a)", 2, 4),
-            ("CREATE INDEX i ON a (x)", 2, 4),
-            ("ALTER TABLE a RENAME TO b", 2, 4),
-            ("CREATE VIRTUAL TABLE f USING fts5 (words)", 3, 4),
-            ("DROP TABLE f", 2, 4),
+            ("ALTER TABLE a ADD COLUMN z", 2, 3),
+            ("CREATE TABLE Tmp_1 (a); CREATE TABLE lockstep_x (a)", 2, 3),
+            ("CREATE INDEX i ON a (x)", 2, 3),
+            ("ALTER TABLE a RENAME TO b", 2, 3),
+            ("CREATE VIRTUAL TABLE f USING fts5 (words)", 3, 3),
+            ("DROP TABLE f", 2, 3),
             ("DROP VIEW v", 1, 3),
         ] {
             let sketch = place.after(sql);

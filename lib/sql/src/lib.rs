@@ -35,7 +35,7 @@ pub use comments::{Comment, comments};
 pub use digest::{TokenDigest, is_empty, token_digest};
 pub use directives::{Allowance, Directives, Problem, directives};
 pub use hindrance::{Hindered, Hindrance, hindrances, tables_touched};
-pub use made::{Made, made};
+pub use made::{Made, made, unmade};
 pub use names::names;
 pub use rebuild::Cause;
 pub use rules::{Pending, RULES, Rule, Violation, allowable, violations};

@@ -51,6 +51,20 @@ pub fn made(script: &Script) -> Vec<Made> {
         .collect()
 }
 
+/// The tables that a script takes away, by name or by renaming them.
+pub fn unmade(script: &Script) -> Vec<String> {
+    script
+        .statements
+        .iter()
+        .flat_map(|statement| &statement.acts)
+        .filter_map(|act| match &act.what {
+            What::DropTable(table) => Some(table.name.clone()),
+            What::RenameTable { from, .. } => Some(from.name.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +81,7 @@ mod tests {
             );
             let found: Vec<String> = made(&script).iter().map(Made::to_string).collect();
             assert_eq!(found, ["users", "a.b", "users.age", "new"], "{dialect:?}");
+            assert_eq!(unmade(&script), ["old", "gone"], "{dialect:?}");
         }
     }
 }

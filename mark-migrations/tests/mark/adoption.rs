@@ -54,11 +54,6 @@ fn what_the_evidence_does_not_prove_is_not_adopted() {
         place.prove();
         refused(&place, "1", "the schema is that of version 2");
         refused(&place, "3", "the schema is that of version 2");
-        refused(
-            &place,
-            "none",
-            "what the files make is there already: a and 1 more",
-        );
         // Another file, though of a later version.
         place.file("0003_c.sql", "CREATE TABLE c (x int, y int);");
         refused(
@@ -246,5 +241,40 @@ fn a_dirty_row_that_was_ended_is_no_adoption() {
             .is(1, "no")
             .says("ended as a dirty row");
         assert_eq!(place.ledger(), ["1 applied finished by hand"]);
+    }
+}
+
+#[test]
+fn what_leaves_no_table_that_tells_is_not_taken_for_untouched() {
+    for (sql, why) in [
+        ("CREATE VIEW v AS SELECT 1 AS a;", "keep no table"),
+        ("CREATE TABLE t (a int); DROP TABLE t;", "keep no table"),
+        ("INSERT INTO theirs VALUES (1);", "keep no table"),
+    ] {
+        for place in Place::both() {
+            place.execute("CREATE TABLE theirs (x int)");
+            place.mark("dev", false);
+            for name in ["0001_a.sql", "0002_b.sql", "0003_c.sql"] {
+                place.file(name, sql);
+            }
+            refused(&place, "none", why);
+        }
+    }
+    let [_, place] = Place::both();
+    place.execute("CREATE SCHEMA app; CREATE TABLE app.a (x int); CREATE TABLE theirs (x int)");
+    place.mark("dev", false);
+    place.file(
+        "0001_a.sql",
+        "SET search_path TO app; CREATE TABLE a (x int);",
+    );
+    refused(&place, "none", "0001_a.sql sets search_path");
+}
+
+#[test]
+fn evidence_of_a_version_speaks_against_none() {
+    for place in Place::both_with_tables() {
+        // By their own names the tables would tell too; the evidence speaks first.
+        place.prove();
+        refused(&place, "none", "the schema is that of version 2");
     }
 }

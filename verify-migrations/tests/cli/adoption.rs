@@ -196,3 +196,19 @@ fn beside_another_tools_ledger_no_version_is_named() {
         assert_eq!(place.json(&[])["facts"]["adoption"], Value::Null);
     }
 }
+
+#[test]
+fn a_view_of_all_columns_grows_with_its_table() {
+    for engine in ENGINES {
+        let files = [
+            (
+                "0001_a.sql",
+                "CREATE TABLE a (x INTEGER); CREATE VIEW v AS SELECT * FROM a;",
+            ),
+            ("0002_y.sql", "ALTER TABLE a ADD COLUMN y INTEGER;"),
+            ("0003_y.sql", "UPDATE a SET y = 1;"),
+        ];
+        let place = ran(engine, &files, 2);
+        assert_eq!(versions(&place.json(&[])), ["2", "3"]);
+    }
+}
