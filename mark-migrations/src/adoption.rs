@@ -196,5 +196,12 @@ fn is_there(made: &Made, schema: &Schema) -> bool {
         };
         let has = |column: &String| table.columns.keys().any(|known| same(known, column));
         is_table && made.column.as_ref().is_none_or(has)
-    })
+    }) || made.column.is_none()
+        && schema.views.keys().any(|name| {
+            let bare = match schema.engine {
+                Engine::Sqlite => Some(name.clone()),
+                Engine::Postgres => schema::name_parts(name).pop(),
+            };
+            bare.is_some_and(|bare| same(&bare, &made.table))
+        })
 }

@@ -247,7 +247,6 @@ fn a_dirty_row_that_was_ended_is_no_adoption() {
 #[test]
 fn what_leaves_no_table_that_tells_is_not_taken_for_untouched() {
     for (sql, why) in [
-        ("CREATE VIEW v AS SELECT 1 AS a;", "keep no table"),
         ("CREATE TABLE t (a int); DROP TABLE t;", "keep no table"),
         ("INSERT INTO theirs VALUES (1);", "keep no table"),
     ] {
@@ -259,6 +258,12 @@ fn what_leaves_no_table_that_tells_is_not_taken_for_untouched() {
             }
             refused(&place, "none", why);
         }
+    }
+    for place in Place::both() {
+        place.execute("CREATE TABLE theirs (x int); CREATE VIEW v AS SELECT 1 AS a");
+        place.mark("dev", false);
+        place.file("0001_a.sql", "CREATE VIEW v AS SELECT 1 AS a;");
+        refused(&place, "none", "is there already: v");
     }
     let [_, place] = Place::both();
     place.execute("CREATE SCHEMA app; CREATE TABLE app.a (x int); CREATE TABLE theirs (x int)");
